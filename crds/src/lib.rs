@@ -10,6 +10,7 @@ pub mod config_repo;
 pub mod environment;
 pub mod release;
 pub mod run;
+mod schema;
 pub mod text;
 pub mod workload;
 
@@ -31,7 +32,8 @@ pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of all kinds, in the order in which a reader meets them.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![ConfigRepo::crd(), App::crd(), Environment::crd(), Release::crd(), Run::crd()]
+    let all = [ConfigRepo::crd(), App::crd(), Environment::crd(), Release::crd(), Run::crd()];
+    all.into_iter().map(schema::tidy).collect()
 }
 
 /// Annotations and labels that carry meaning.

@@ -230,8 +230,8 @@ mod tests {
     #[test]
     fn a_duration_knows_days_and_milliseconds() {
         let parse = |text: &str| Duration::new(text).map(|d| d.get());
-        assert_eq!(parse("7d"), Ok(StdDuration::from_secs(7 * 86_400)));
-        assert_eq!(parse("1h30m"), Ok(StdDuration::from_secs(5_400)));
+        assert_eq!(parse("7d"), Ok(StdDuration::from_hours(7 * 24)));
+        assert_eq!(parse("1h30m"), Ok(StdDuration::from_mins(90)));
         assert_eq!(parse("250ms"), Ok(StdDuration::from_millis(250)));
         for bad in ["", "5", "m", "-1s", "1w", "1.5h", "99999999999999999999d"] {
             assert!(parse(bad).is_err(), "{bad}");

@@ -88,6 +88,9 @@ impl Default for Rollout {
 /// A command that runs before a release goes live.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "!(has(self.size) && has(self.resources))", "message": "give size or resources, not both"}
+]))]
 pub struct ReleaseCommand {
     /// The command and its arguments; it replaces the image's entry point.
     #[schemars(length(min = 1, max = 64), inner(length(max = 4096)))]
@@ -98,6 +101,9 @@ pub struct ReleaseCommand {
     /// Its size, by name in the install's table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Label>,
+    /// Explicit requests and limits instead of a size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// Security defaults that are switched off for it, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
@@ -250,6 +256,9 @@ pub struct Probe {
 /// A command that runs on a schedule.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "!(has(self.size) && has(self.resources))", "message": "give size or resources, not both"}
+]))]
 pub struct Job {
     /// Its name; distinct from the processes' names.
     pub name: ProcessName,
@@ -264,6 +273,9 @@ pub struct Job {
     /// Its size, by name in the install's table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Label>,
+    /// Explicit requests and limits instead of a size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// How long one run may take. Without it: 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
