@@ -1,0 +1,257 @@
+//! One tick of the law.
+use crate::{
+    constants::Constants,
+    damping::Damping,
+    demand::{self, Capacity, Load},
+    downstream::Look,
+    hold::Seen,
+    input::Input,
+    latency::View,
+    limits::Bounds,
+    math::{Millis, ratio, seconds_since},
+    output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
+    schedule,
+    settings::Settings,
+    signals::second_of,
+    state::State,
+    window::Merged,
+};
+
+/// Time constants of the fading histograms, in seconds: service time must show a slow database soon, p95 must not jump.
+const FADE: (f64, f64) = (5.0, 30.0);
+
+/// What the signals say in this tick.
+struct Signals {
+    merged: Merged,
+    p50: Option<f64>,
+    p95: Option<f64>,
+    look: Look,
+    waiting: f64,
+    streams: f64,
+    wait_share: f64,
+    busy: f64,
+}
+
+/// Decides how many replicas to have. Nothing but `state` changes, and `state` is all that is remembered.
+pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Input) -> Decision {
+    let now = input.now.as_millisecond();
+    let current = state.replicas.unwrap_or(input.replicas);
+    let mut damping = state.damping.take().unwrap_or_else(|| Damping::start(now, current, k));
+    let signals = read(k, state, input, now);
+    state.foreign.take(now, current, input.foreign.as_ref(), k);
+    sleep(settings, state, input, now, &signals);
+    if signals.look.slow.is_some() {
+        damping.forget_urgent();
+        state.latency.abandon();
+    }
+    let cold_start = demand::cold_start(&input.cold_starts, k);
+    let (steady, urgent, trigger, mut terms) = demands(settings, k, state, input, &signals, cold_start);
+    let bounds = Bounds {
+        max: settings.max.max(1),
+        asleep: state.asleep,
+        ceiling: state.foreign.ceiling(),
+        floor: state.foreign.floor(),
+        schedule: schedule::minimum(&settings.schedule, input.now, cold_start),
+        min: settings.min,
+    };
+    let able = f64::from(input.pods.ready) * terms.slots.max(1.0) / terms.service_seconds.unwrap_or(1.0);
+    let seen = Seen {
+        unknown: signals.merged.unknown.is_some(),
+        panic: urgent > 0,
+        backlog: signals.waiting > (able * k.backlog_seconds).max(2.0),
+    };
+    let hold = state.holds.look(now, &state.window, seen, k);
+    damping.raise_to(bounds.lowest().0.min(bounds.max));
+    let level = damping.settle(now, steady, urgent, hold.is_none(), k);
+    let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
+    terms.demand = wanted;
+    let suffering = seen.backlog
+        || [HoldReason::Timeouts, HoldReason::Completions].iter().any(|c| state.holds.is_fresh(*c, now));
+    state.foreign.suffer(now, steady.max(urgent), suffering, k);
+    let bounds = Bounds { ceiling: state.foreign.ceiling(), ..bounds };
+    let (replicas, hard) = bounds.apply(wanted);
+    damping.note(now, current, replicas, k);
+    state.replicas = Some(replicas);
+    let conditions = conditions(settings, k, state, input, &signals, wanted);
+    state.damping = Some(damping);
+    Decision {
+        replicas,
+        reason: Reason { trigger, terms, limit: hard.or(soft) },
+        conditions,
+        next_seconds: next(settings, k, state),
+    }
+}
+
+/// Merges the reports and learns from them.
+fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals {
+    state.baseline.release(&input.release);
+    let merged = state.window.merge(second_of(input.now), &input.reports, k);
+    let fresh = merged.fresh as f64;
+    state.service.add(&merged.service, fresh, FADE.0);
+    state.latency_seen.add(&merged.latency, fresh, FADE.1);
+    let p50 = state.service.quantile(0.5, k).map(|ms| ms / 1000.0);
+    let p95 = state.latency_seen.quantile(0.95, k);
+    let s0 = state.baseline.get();
+    let look = state.downstream.look(now, &state.window, p50, s0, k);
+    let last = state.window.sums(0, 2);
+    let recent = state.window.sums(0, 10);
+    let wait_share = ratio(recent.wait, recent.wait + recent.service).unwrap_or(0.0);
+    if merged.fresh > 0 && merged.unknown.is_none() && !look.suspect {
+        let new = state.window.sums(0, merged.fresh);
+        let faults = new.errors + new.timeouts;
+        let healthy = wait_share < 0.05 && faults <= k.hold_timeouts * (new.completed + faults);
+        if let Some(p50) = p50.filter(|_| healthy || s0.is_none()) {
+            state.baseline.learn(&new, p50);
+        }
+        if let (Some(p50), Some(s0)) = (p50, s0.filter(|_| state.baseline.is_own())) {
+            let pods = f64::from(input.pods.ready.max(1));
+            state.slots.learn(recent.busy / pods, p50 / s0.p50, k);
+        }
+    }
+    Signals {
+        merged,
+        p50,
+        p95,
+        look,
+        waiting: last.waiting,
+        streams: last.streams,
+        wait_share,
+        busy: recent.busy,
+    }
+}
+
+/// The steady and the urgent demand, what asked for the larger one, and the formula's terms.
+fn demands(
+    settings: &Settings,
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    signals: &Signals,
+    cold_start: f64,
+) -> (u32, u32, Trigger, Terms) {
+    let now = input.now.as_millisecond();
+    let slow = signals.look.slow.is_some();
+    // While the downstream is slow only first tries count: retries are its echo.
+    let k_now = if slow { Constants { retry_cap: 0.0, ..*k } } else { *k };
+    let rates = state.forecast.rates(&state.window, signals.merged.fresh, &k_now);
+    let service = state.baseline.get().map(|h| h.mean);
+    let size = demand::pod_size(settings, state.slots.get(k), service, k.beta);
+    let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
+    let load = Load { waiting: signals.waiting, streams: signals.streams, urgent: !signals.look.suspect };
+    let (demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
+    let (mut steady, mut by) = (demand.steady, demand.steady_by);
+    if let (Some(target), Some(p95), false) =
+        (Settings::usable(settings.p95), signals.p95, signals.look.suspect)
+    {
+        let view = View { p95, target, wait_share: signals.wait_share, ready: input.pods.ready, cold_start };
+        if let Some(pods) = state.latency.ask(now, view, k).filter(|pods| *pods > steady) {
+            (steady, by) = (pods, Trigger::Latency);
+        }
+    }
+    terms.steady = steady;
+    if input.wake && steady == 0 {
+        steady = 1;
+    }
+    let by = if demand.urgent > steady { demand.urgent_by } else { by };
+    (steady, demand.urgent, by, terms)
+}
+
+/// Where to go from the current replicas, and what softens the way.
+fn move_from(
+    current: u32,
+    level: u32,
+    demand: u32,
+    hold: Option<HoldReason>,
+    may_change: bool,
+) -> (u32, Option<Limit>) {
+    if level == current || !may_change {
+        let soft = if demand < current { hold.map_or(Limit::Damping, Limit::Hold) } else { Limit::Tolerance };
+        return (current, (demand != current).then_some(soft));
+    }
+    match hold {
+        Some(reason) if level < current => (current, Some(Limit::Hold(reason))),
+        _ if level < current || demand < level => (level, (demand < level).then_some(Limit::Damping)),
+        _ => (level, None),
+    }
+}
+
+/// Falls asleep after a known silence, wakes at the first sign of somebody.
+fn sleep(settings: &Settings, state: &mut State, input: &Input, now: Millis, signals: &Signals) {
+    let recent = state.window.sums(0, 60);
+    let asked = input.wake
+        || recent.first + recent.retries > 0.0
+        || recent.busy + recent.waiting + recent.streams > 0.0;
+    if asked || settings.scale_to_zero.is_none() {
+        (state.idle, state.asleep) = (None, false);
+        return;
+    }
+    if signals.merged.unknown.is_some() {
+        state.idle = None; // silence that is not known to be silence starts again; who sleeps may sleep on
+        return;
+    }
+    let since = *state.idle.get_or_insert(now);
+    if let Some(zero) = settings.scale_to_zero {
+        state.asleep |= seconds_since(now, since) >= zero.after_seconds.max(60.0);
+    }
+}
+
+/// What a person should know.
+fn conditions(
+    settings: &Settings,
+    k: &Constants,
+    state: &State,
+    input: &Input,
+    signals: &Signals,
+    wanted: u32,
+) -> Vec<Condition> {
+    let now = input.now.as_millisecond();
+    let mut all = Vec::new();
+    if let Some(e) = signals.look.slow {
+        all.push(Condition::DownstreamSlow {
+            slowdown: e.slowdown,
+            busy: e.busy,
+            expected_busy: e.expected,
+            completions: e.completions,
+        });
+    }
+    all.extend(signals.merged.unknown.filter(|_| !state.asleep).map(|why| Condition::SignalsUnknown { why }));
+    all.extend(state.foreign.condition(now));
+    if wanted > settings.max {
+        all.push(Condition::AtMaximum { wanted });
+    }
+    all.extend(state.latency.condition(now));
+    all.extend(bigger_pod(settings, k, state, input, signals).map(|why| Condition::ScaleUpAdvised { why }));
+    all
+}
+
+/// Whether a bigger pod would help more than another one.
+fn bigger_pod(
+    settings: &Settings,
+    k: &Constants,
+    state: &State,
+    input: &Input,
+    signals: &Signals,
+) -> Option<ScaleUpSign> {
+    if input.hints.cpu_throttled.is_some_and(|share| share > k.throttled_high) {
+        return Some(ScaleUpSign::CpuThrottled);
+    }
+    let few = input.pods.ready <= 2;
+    if few && input.hints.memory.is_some_and(|share| share > k.memory_high) {
+        return Some(ScaleUpSign::Memory);
+    }
+    let target = Settings::usable(settings.p95)?;
+    let slots = Settings::usable(settings.concurrency).unwrap_or_else(|| state.slots.get(k));
+    let room = signals.busy < 0.5 * slots * f64::from(input.pods.ready) && signals.wait_share < 0.05;
+    let slow = signals.p95? > target && signals.p50? * 1000.0 > 0.5 * target;
+    (room && slow && signals.look.slow.is_none()).then_some(ScaleUpSign::SlowAlone)
+}
+
+/// Seconds until the next look: often while requests arrive, seldom while nothing happens.
+fn next(settings: &Settings, k: &Constants, state: &State) -> f64 {
+    let quiet = state.asleep || (state.window.age() > 0 && state.window.rate(0, 60, 1.0) <= 0.0);
+    match (quiet, settings.schedule.is_empty()) {
+        (false, _) => k.tick,
+        (true, true) => k.idle_tick,
+        (true, false) => k.idle_tick / 6.0, // a prewarm must not come late
+    }
+}

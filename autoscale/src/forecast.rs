@@ -1,0 +1,135 @@
+//! Where are the arrivals going? A rate for now and one for the end of a cold start.
+//!
+//! Means of 1, 2, 4, 8 and 16 seconds are compared with the means just before them. A rise is believed when it stands
+//! out from the noise that this workload has shown at the same scale during the last half hour (and from the noise
+//! that counting has by itself), so what is noise for one workload can be a signal for another. A slope must show in
+//! three successive rises, of which the smallest is believed: a step touches at most two, and extrapolating a step
+//! would buy pods for nothing.
+use crate::{constants::Constants, window::Window};
+use serde::{Deserialize, Serialize};
+
+/// The scales, in seconds.
+const SCALES: [i64; 5] = [1, 2, 4, 8, 16];
+/// Seconds in which the memory of noise halves, more or less (time constant of the moving average).
+const MEMORY: f64 = 1800.0;
+/// Deviations at which one observation stops adding to the noise: what stands out is news, not noise.
+const CLIP: f64 = 3.0;
+
+/// The noise learned per scale.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Variance of the difference of two successive means, per scale.
+    variance: [f64; 5],
+    /// Seconds of experience, at most [`MEMORY`].
+    seen: f64,
+}
+
+/// Rates in requests per second, slope in requests/s².
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Rates {
+    /// The steady rate.
+    pub steady: f64,
+    /// The largest recent rate that stands out from the steady one, or the steady one.
+    pub fast: f64,
+    /// The rise per second that is believed; never negative.
+    pub slope: f64,
+}
+
+impl Rates {
+    /// The rate to expect in `seconds`, at most `cap` times the rate of now.
+    pub fn at(&self, seconds: f64, cap: f64) -> f64 {
+        let now = self.fast.max(self.steady);
+        (now + self.slope * seconds.max(0.0)).min(now * cap.max(1.0))
+    }
+}
+
+impl Forecast {
+    /// The rates after `fresh` new seconds; the noise is learned after it was used, so one tick cannot excuse itself.
+    pub fn rates(&mut self, window: &Window, fresh: i64, k: &Constants) -> Rates {
+        let steady = window.rate(0, k.steady_window, k.retry_cap);
+        let mut rates = Rates { steady, fast: steady, slope: 0.0 };
+        for (i, &w) in SCALES.iter().enumerate() {
+            if window.age() < 2 * w {
+                break;
+            }
+            let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| window.rate(b * w, w, k.retry_cap));
+            let noise = self.variance[i].max(2.0 * m1.max(1.0 / w as f64) / w as f64);
+            let sigma = noise.sqrt();
+            if m0 - steady > k.significance * sigma {
+                rates.fast = rates.fast.max(m0);
+            }
+            let rise = (m0 - m1).min(m1 - m2).min(m2 - m3);
+            if window.age() >= 4 * w && rise > 0.0 && m0 - m3 > k.significance * sigma {
+                rates.slope = rates.slope.max(rise / w as f64);
+            }
+            if fresh > 0 {
+                self.learn(i, m0 - m1, noise, fresh as f64);
+            }
+        }
+        if fresh > 0 {
+            self.seen = (self.seen + fresh as f64).min(MEMORY);
+        }
+        rates
+    }
+
+    fn learn(&mut self, scale: usize, difference: f64, noise: f64, fresh: f64) {
+        let square = (difference * difference).min(CLIP * CLIP * noise);
+        let weight = (fresh / (self.seen + fresh).max(60.0)).min(1.0);
+        let v = &mut self.variance[scale];
+        *v += weight * (square - *v);
+        if !v.is_finite() {
+            *v = 0.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::{Bucket, Report};
+
+    /// Feeds one count per second and returns the rates after the last.
+    fn after(counts: &[u32]) -> Rates {
+        let k = Constants::default();
+        let (mut window, mut forecast, mut rates) =
+            (Window::default(), Forecast::default(), Rates::default());
+        for (second, &first_tries) in (1_000i64..).zip(counts) {
+            let bucket = Bucket { second, first_tries, ..Bucket::default() };
+            let fresh =
+                window.merge(second + 1, &[Report { router: "a".into(), buckets: vec![bucket] }], &k).fresh;
+            rates = forecast.rates(&window, fresh, &k);
+        }
+        rates
+    }
+
+    /// A steady minute with a little noise, then `more`.
+    fn minute_then(more: &[u32]) -> Vec<u32> {
+        let steady = (0..60).map(|i| if i % 2 == 0 { 97 } else { 103 });
+        steady.chain(more.iter().copied()).collect()
+    }
+
+    #[test]
+    fn a_ramp_is_extrapolated_after_a_few_seconds() {
+        let r = after(&minute_then(&[130, 160, 190, 220, 250, 280]));
+        assert!((20.0..=40.0).contains(&r.slope), "{r:?}");
+        assert!(r.at(28.0, 4.0) > 700.0, "{r:?}");
+    }
+
+    #[test]
+    fn a_step_is_seen_at_once_but_never_extrapolated() {
+        for n in 1..30 {
+            let r = after(&minute_then(&vec![400; n]));
+            assert!(r.slope * 28.0 < 1.0, "after {n} s: {r:?}");
+            if n >= 2 {
+                assert!(r.fast > 240.0, "after {n} s: {r:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_that_was_there_before_is_not_news() {
+        let noisy: Vec<u32> = (0..900u32).map(|i| if (i / 5) % 2 == 0 { 60 } else { 140 }).collect();
+        let r = after(&noisy);
+        assert!(r.fast < 125.0 && r.slope.abs() < 1e-9, "{r:?}");
+    }
+}

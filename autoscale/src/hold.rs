@@ -1,0 +1,106 @@
+//! What forbids scaling in. Each cause must have been gone for a minute, by itself, before pods may go.
+//!
+//! The classic mistake is to read fewer *completed* requests as less work while a spike times out; here it is the
+//! opposite, evidence against scaling in.
+use crate::{
+    constants::Constants,
+    math::{Millis, seconds_since},
+    output::HoldReason,
+    window::Window,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// When each cause was last seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds(BTreeMap<HoldReason, Millis>);
+
+/// What the rest of the law saw in this tick.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// A signal is unknown.
+    pub unknown: bool,
+    /// An urgent demand above the pods that there are.
+    pub panic: bool,
+    /// Requests wait longer than the constant `backlog_seconds`.
+    pub backlog: bool,
+}
+
+impl Holds {
+    /// Notes what is seen now and returns the most telling hold in force.
+    pub fn look(&mut self, now: Millis, window: &Window, seen: Seen, k: &Constants) -> Option<HoldReason> {
+        let few = f64::from(k.min_count);
+        // Timeouts belong to arrivals of half a minute ago. Taking those as the base also means that more arrivals now
+        // can never end a hold.
+        let (gave_up, base) = (window.sums(0, 10), window.sums(30, 30));
+        let base_rate = (base.first + base.retries) / base.seconds.max(1.0);
+        let timeouts = gave_up.timeouts > k.hold_timeouts * (base_rate * gave_up.seconds).max(few);
+        let (recent, ended) = (window.sums(2, 28), window.sums(0, 28));
+        let arrived = recent.first + recent.retries;
+        let completions = arrived >= few && ended.completed < k.hold_completions * arrived;
+        let causes = [
+            (HoldReason::SignalsUnknown, seen.unknown),
+            (HoldReason::Timeouts, timeouts),
+            (HoldReason::Completions, completions),
+            (HoldReason::Backlog, seen.backlog),
+            (HoldReason::Panic, seen.panic),
+        ];
+        for (cause, is_seen) in causes {
+            if is_seen {
+                self.0.insert(cause, now);
+            }
+        }
+        self.0.retain(|_, at| seconds_since(now, *at) < k.hold_release);
+        causes.iter().map(|(cause, _)| *cause).find(|cause| self.0.contains_key(cause))
+    }
+
+    /// Whether this cause was seen at this very tick.
+    pub fn is_fresh(&self, cause: HoldReason, now: Millis) -> bool {
+        self.0.get(&cause) == Some(&now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::{Bucket, Report};
+
+    fn minute(window: &mut Window, from: i64, bucket: &Bucket) {
+        for second in from..from + 60 {
+            let report = Report { router: "a".into(), buckets: vec![Bucket { second, ..*bucket }] };
+            window.merge(second + 1, &[report], &Constants::default());
+        }
+    }
+
+    #[test]
+    fn timeouts_forbid_scaling_in_until_a_minute_after_they_end() {
+        let k = Constants::default();
+        let (mut window, mut holds) = (Window::default(), Holds::default());
+        let healthy = Bucket { first_tries: 100, completed: 100, ..Bucket::default() };
+        minute(&mut window, 1_000, &healthy);
+        assert_eq!(holds.look(1_060_000, &window, Seen::default(), &k), None);
+        minute(&mut window, 1_060, &Bucket { timeouts: 1, ..healthy });
+        assert_eq!(holds.look(1_120_000, &window, Seen::default(), &k), Some(HoldReason::Timeouts));
+        minute(&mut window, 1_120, &healthy);
+        assert_eq!(holds.look(1_179_000, &window, Seen::default(), &k), Some(HoldReason::Timeouts));
+        assert_eq!(holds.look(1_180_001, &window, Seen::default(), &k), None);
+    }
+
+    #[test]
+    fn fewer_completions_than_arrivals_forbid_scaling_in() {
+        let k = Constants::default();
+        let (mut window, mut holds) = (Window::default(), Holds::default());
+        minute(&mut window, 1_000, &Bucket { first_tries: 100, completed: 90, ..Bucket::default() });
+        assert_eq!(holds.look(1_060_000, &window, Seen::default(), &k), Some(HoldReason::Completions));
+        let (mut window, mut holds) = (Window::default(), Holds::default());
+        window.merge(
+            11,
+            &[Report {
+                router: "a".into(),
+                buckets: vec![Bucket { second: 10, first_tries: 3, ..Bucket::default() }],
+            }],
+            &k,
+        );
+        assert_eq!(holds.look(11_000, &window, Seen::default(), &k), None, "three requests prove nothing");
+    }
+}

@@ -1,0 +1,139 @@
+//! Pods for a p95 target, and the proof that they help.
+//!
+//! The term speaks only while waiting is a fifth of the latency or more: pods shorten queues, not single requests.
+//! Each step is judged once its pods have served for a while. Two steps that did not help are taken back, the term is
+//! silenced for 10 minutes (20, 40, 60 the next times), and the pods at which it stopped helping are remembered.
+use crate::{
+    constants::Constants,
+    math::{Millis, after, ceil, seconds_since},
+    output::Condition,
+};
+use serde::{Deserialize, Serialize};
+
+/// A step that waits to be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Probe {
+    at: Millis,
+    from: u32,
+    to: u32,
+    p95: f64,
+}
+
+/// What is remembered about latency-driven steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    probe: Option<Probe>,
+    misses: u32,
+    /// Pods before the first of the steps that did not help.
+    saturation: Option<u32>,
+    blocked_until: Option<Millis>,
+    /// The last block's length in seconds.
+    block: f64,
+}
+
+/// The facts the term looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// p95 of the latency in ms.
+    pub p95: f64,
+    /// The target in ms.
+    pub target: f64,
+    /// Waiting over latency.
+    pub wait_share: f64,
+    /// Pods that serve.
+    pub ready: u32,
+    /// Cold start in seconds.
+    pub cold_start: f64,
+}
+
+impl Latency {
+    /// Pods that the latency asks for.
+    pub fn ask(&mut self, now: Millis, view: View, k: &Constants) -> Option<u32> {
+        if self.blocked_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        self.blocked_until = None;
+        if let Some(probe) = self.probe {
+            if seconds_since(now, probe.at) < view.cold_start + k.probe_after {
+                return Some(probe.to);
+            }
+            self.judge(now, probe, view, k);
+            if self.blocked_until.is_some() {
+                return None;
+            }
+        }
+        let above = view.p95 > view.target && view.wait_share > k.wait_share;
+        if !above || !view.p95.is_finite() || view.ready == 0 {
+            return None;
+        }
+        let to = ceil(f64::from(view.ready) * (view.p95 / view.target).min(2.0));
+        self.probe = Some(Probe { at: now, from: view.ready, to, p95: view.p95 });
+        Some(to)
+    }
+
+    fn judge(&mut self, now: Millis, probe: Probe, view: View, k: &Constants) {
+        self.probe = None;
+        if view.p95 <= view.target || view.p95 <= probe.p95 * k.probe_helped {
+            (self.misses, self.saturation, self.block) = (0, None, 0.0);
+            return;
+        }
+        self.misses += 1;
+        self.saturation = Some(self.saturation.map_or(probe.from, |s| s.min(probe.from)));
+        if self.misses >= 2 {
+            self.block = (self.block * 2.0).clamp(k.block.0, k.block.1);
+            self.blocked_until = Some(after(now, self.block));
+            self.misses = 0;
+        }
+    }
+
+    /// Forgets a step that can no longer be judged, because the downstream became slow meanwhile.
+    pub fn abandon(&mut self) {
+        self.probe = None;
+    }
+
+    /// The condition while the term is silenced.
+    pub fn condition(&self, now: Millis) -> Option<Condition> {
+        let left_seconds = seconds_since(self.blocked_until?, now);
+        (left_seconds > 0.0)
+            .then_some(Condition::LatencyBlocked { saturation: self.saturation.unwrap_or(0), left_seconds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOW: View = View { p95: 900.0, target: 300.0, wait_share: 0.6, ready: 4, cold_start: 25.0 };
+
+    #[test]
+    fn two_steps_that_do_not_help_are_taken_back_and_block_for_longer_each_time() {
+        let k = Constants::default();
+        let mut l = Latency::default();
+        assert_eq!(l.ask(0, SLOW, &k), Some(8));
+        assert_eq!(l.ask(54_000, SLOW, &k), Some(8), "judged only after cold start + 30 s");
+        assert_eq!(l.ask(55_000, View { ready: 8, ..SLOW }, &k), Some(16));
+        assert_eq!(l.ask(110_000, View { ready: 16, ..SLOW }, &k), None, "reverted");
+        assert!(matches!(l.condition(110_000), Some(Condition::LatencyBlocked { saturation: 4, .. })));
+        assert_eq!(l.ask(709_000, SLOW, &k), None);
+        assert_eq!(l.ask(710_000, SLOW, &k), Some(8), "tried again after 10 min");
+        l.ask(765_000, SLOW, &k);
+        l.ask(820_000, SLOW, &k);
+        assert!(
+            matches!(l.condition(820_000), Some(Condition::LatencyBlocked { left_seconds, .. }) if left_seconds > 1199.0)
+        );
+    }
+
+    #[test]
+    fn a_step_that_helps_is_followed_by_another_while_needed() {
+        let k = Constants::default();
+        let mut l = Latency::default();
+        l.ask(0, SLOW, &k);
+        assert_eq!(l.ask(60_000, View { p95: 400.0, ready: 8, ..SLOW }, &k), Some(11));
+    }
+
+    #[test]
+    fn slow_requests_without_a_queue_ask_for_no_pods() {
+        let k = Constants::default();
+        assert_eq!(Latency::default().ask(0, View { wait_share: 0.1, ..SLOW }, &k), None);
+    }
+}
