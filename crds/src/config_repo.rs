@@ -34,7 +34,7 @@ pub struct ConfigRepoSpec {
     #[schemars(
         length(max = 2048),
         regex(
-            pattern = r"^(https?://[^@\s]+|ssh://[^\s:]+@?[^\s]*|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s]+)$"
+            pattern = r"^(https?://[^@\s]+|ssh://([^@:/\s]+@)?[^@/\s]+/\S+|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^\s]+)$"
         )
     )]
     pub url: String,
