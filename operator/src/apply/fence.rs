@@ -1,0 +1,96 @@
+//! The fence: nothing is written by a process that does not hold the lease for long enough.
+//!
+//! What enters is the end of the lease as the elector knows it; what leaves is permission to send one request. The
+//! remaining time is read from two clocks, and the smaller one counts: the monotonic clock stands still while a
+//! machine sleeps, the clock on the wall may be set back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use plan::Refusal;
+
+/// Until when the lease is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl Held {
+    /// A lease of this length that began now. Taken before the renewal is sent, never after it is answered.
+    pub fn from_now(length: Duration) -> Self {
+        Self { monotonic: Instant::now() + length, wall: SystemTime::now() + length }
+    }
+
+    fn remaining(&self) -> Duration {
+        let monotonic = self.monotonic.saturating_duration_since(Instant::now());
+        let wall = self.wall.duration_since(SystemTime::now()).unwrap_or_default();
+        monotonic.min(wall)
+    }
+}
+
+/// Shared by the elector, which moves it, and the writer, which asks it.
+#[derive(Clone, Debug)]
+pub struct Fence(Option<Arc<Mutex<Option<Held>>>>);
+
+impl Fence {
+    /// A closed fence, opened by an elector.
+    pub fn closed() -> Self {
+        Self(Some(Arc::new(Mutex::new(None))))
+    }
+
+    /// No fence, for a process that is known to be alone.
+    pub fn alone() -> Self {
+        Self(None)
+    }
+
+    /// Moves the end of the lease; `None` closes the fence.
+    pub fn hold(&self, held: Option<Held>) {
+        if let Some(shared) = &self.0 {
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        }
+    }
+
+    /// How long the lease still lasts.
+    pub fn remaining(&self) -> Duration {
+        let Some(shared) = &self.0 else { return Duration::MAX };
+        let held = *shared.lock().unwrap_or_else(PoisonError::into_inner);
+        held.map_or(Duration::ZERO, |held| held.remaining())
+    }
+
+    /// Permission to send one request that takes at most `timeout`.
+    ///
+    /// # Errors
+    /// A transient [`Refusal`] when the lease does not last longer than that.
+    pub fn pass(&self, timeout: Duration) -> Result<(), Refusal> {
+        if self.remaining() > timeout {
+            return Ok(());
+        }
+        Err(Refusal::transient("not the leader, or not for long enough to finish a write; nothing was sent"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_passes_unless_the_lease_outlasts_the_request() {
+        let fence = Fence::closed();
+        assert!(fence.pass(Duration::ZERO).is_err());
+        fence.hold(Some(Held::from_now(Duration::from_secs(60))));
+        assert!(fence.pass(Duration::from_secs(30)).is_ok());
+        assert!(fence.pass(Duration::from_secs(60)).is_err());
+        fence.hold(None);
+        assert!(fence.pass(Duration::ZERO).is_err());
+        assert!(Fence::alone().pass(Duration::from_hours(1)).is_ok());
+    }
+
+    #[test]
+    fn the_smaller_of_both_clocks_counts() {
+        let slept = Held { monotonic: Instant::now() + Duration::from_secs(60), wall: SystemTime::now() };
+        assert_eq!(slept.remaining(), Duration::ZERO);
+        let set_back = Held { monotonic: Instant::now(), wall: SystemTime::now() + Duration::from_secs(60) };
+        assert_eq!(set_back.remaining(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,312 @@
+//! The writer: carries steps out in order, each only while the lease outlasts the request, and stops at the first
+//! failure. No write is repeated blindly; a failed step leads to a new look at the cluster and a new plan.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::names::{MANAGER, MANAGER_SCALE};
+use kube::Client;
+use plan::{Answer, Applied, Delete, Event, Manifest, ObjectKey, Outcome, Refusal, Step};
+use serde_json::{Value, json};
+
+use crate::apply::error::{Attempt, conflicting_managers, refusal};
+use crate::apply::events::Recorder;
+use crate::apply::fence::Fence;
+use crate::apply::identity::Identity;
+use crate::apply::kinds::Kinds;
+use crate::apply::request::{Body, Target, build};
+use crate::metrics::Metrics;
+
+/// Hears of every object as the API server answered it, so that no reconcile acts on an older one.
+pub trait Observer: Send + Sync + 'static {
+    /// The object as the cluster holds it after a write.
+    fn written(&self, key: &ObjectKey, object: &Value);
+    /// The object of this uid is gone.
+    fn gone(&self, key: &ObjectKey, uid: &str);
+}
+
+/// The only writer to the cluster.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    fence: Fence,
+    kinds: Kinds,
+    metrics: Metrics,
+    events: Recorder,
+    observer: Arc<dyn Observer>,
+    timeout: Duration,
+}
+
+impl Writer {
+    /// Writes through `client`, which must be one of [`crate::apply::write_client`] with the same fence.
+    /// `timeout` bounds each request.
+    pub fn new(
+        client: Client,
+        fence: Fence,
+        metrics: Metrics,
+        observer: Arc<dyn Observer>,
+        reporter: &str,
+        timeout: Duration,
+    ) -> Self {
+        let kinds = Kinds::new(client.clone());
+        let events = Recorder::new(client.clone(), reporter);
+        Self { client, fence, kinds, metrics, events, observer, timeout }
+    }
+
+    /// The kinds that the API server knows.
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// Carries the steps out in order and stops at the first that fails.
+    pub async fn run(&self, identity: &Identity, steps: Vec<Step>) -> Applied {
+        let mut applied = Applied::default();
+        for step in steps {
+            let key = step.key();
+            let outcome = self.step(identity, step).await;
+            let failed = outcome.is_err();
+            applied.answers.push(Answer { key, outcome });
+            if failed {
+                break;
+            }
+        }
+        applied
+    }
+
+    /// Writes the whole status as `keelway`, unless it equals what was last seen. Returns whether it was written.
+    ///
+    /// # Errors
+    /// The answer of the API server, as a refusal; another object of that name has another uid, which is transient.
+    pub async fn status(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        seen: Option<&Value>,
+        wanted: &Value,
+    ) -> Result<bool, Refusal> {
+        if seen.unwrap_or(&Value::Null) == wanted {
+            return Ok(false);
+        }
+        self.write_status(&Identity::OPERATOR, key, uid, wanted).await.map(|_| true)
+    }
+
+    /// Says something about an object, once. A failure is logged and nothing more: no decision rests on an event.
+    pub async fn event(&self, object: &ObjectKey, uid: &str, event: &Event) {
+        if self.fence.pass(self.timeout).is_ok() {
+            self.events.publish(object, uid, event).await;
+        }
+    }
+
+    /// What the object would be after a server-side apply under this identity. Nothing is changed.
+    ///
+    /// # Errors
+    /// Why the API server would refuse it.
+    pub async fn dry_run(&self, identity: &Identity, manifest: &Manifest) -> Result<Value, Refusal> {
+        let key = manifest.key();
+        let body =
+            Body::Apply { object: manifest.value(), manager: identity.manager(), force: true, dry_run: true };
+        self.send("patch", identity, &key, None, &body).await.map_err(Failure::into_refusal)
+    }
+
+    /// The object as the API server holds it now; none if it is not there.
+    ///
+    /// # Errors
+    /// The answer of the API server, as a refusal.
+    pub async fn get(&self, identity: &Identity, key: &ObjectKey) -> Result<Option<Value>, Refusal> {
+        match self.send("get", identity, key, None, &Body::Get).await {
+            Ok(object) => Ok(Some(object)),
+            Err(failure) if failure.is_missing() => Ok(None),
+            Err(failure) => Err(failure.into_refusal()),
+        }
+    }
+
+    async fn step(&self, identity: &Identity, step: Step) -> Result<Outcome, Refusal> {
+        match step {
+            Step::Apply(manifest) => self.apply(identity, &manifest).await,
+            Step::Create(manifest) => {
+                let body = Body::Create { object: manifest.value(), manager: identity.manager() };
+                self.write("create", identity, &manifest.key(), None, &body).await
+            }
+            Step::Scale { object, replicas } => self.scale(identity, &object, replicas).await,
+            Step::Label { object, uid, resource_version, patch } => {
+                let patch = pinned(patch, &uid, resource_version.as_deref());
+                let body = Body::Merge { patch: &patch, manager: identity.manager() };
+                self.write("patch", identity, &object, None, &body).await
+            }
+            Step::Status { object, uid, status } => self.write_status(identity, &object, &uid, &status).await,
+            Step::Delete(delete) => self.delete(identity, &delete).await,
+        }
+    }
+
+    async fn apply(&self, identity: &Identity, manifest: &Manifest) -> Result<Outcome, Refusal> {
+        let body = Body::Apply {
+            object: manifest.value(),
+            manager: identity.manager(),
+            force: true,
+            dry_run: false,
+        };
+        self.write("patch", identity, &manifest.key(), None, &body).await
+    }
+
+    async fn scale(&self, identity: &Identity, key: &ObjectKey, replicas: i32) -> Result<Outcome, Refusal> {
+        let object = named(key, &json!({ "spec": { "replicas": replicas } }));
+        let body = Body::Apply { object: &object, manager: MANAGER_SCALE, force: false, dry_run: false };
+        match self.send("patch", identity, key, None, &body).await {
+            Ok(object) => {
+                self.observer.written(key, &object);
+                Ok(Outcome::Object(object))
+            }
+            Err(Failure { managers, .. }) if !managers.is_empty() => {
+                Ok(Outcome::Conflict(managers.join(", ")))
+            }
+            Err(failure) => Err(failure.into_refusal()),
+        }
+    }
+
+    async fn write_status(
+        &self,
+        identity: &Identity,
+        key: &ObjectKey,
+        uid: &str,
+        status: &Value,
+    ) -> Result<Outcome, Refusal> {
+        let object = pinned(named(key, &json!({ "status": status })), uid, None);
+        let body = Body::Apply { object: &object, manager: MANAGER, force: true, dry_run: false };
+        self.write("patch", identity, key, Some("status"), &body).await
+    }
+
+    async fn delete(&self, identity: &Identity, delete: &Delete) -> Result<Outcome, Refusal> {
+        let Delete { object, uid, resource_version } = delete;
+        let body = Body::Delete { uid, resource_version };
+        match self.send("delete", identity, object, None, &body).await {
+            // An object with finalizers stays for a while and comes back with a deletionTimestamp.
+            Ok(answer) if answer.pointer("/metadata/deletionTimestamp").is_some() => {
+                self.observer.written(object, &answer);
+                Ok(Outcome::Object(answer))
+            }
+            Ok(_) => {
+                self.observer.gone(object, uid);
+                Ok(Outcome::Gone)
+            }
+            Err(failure) if failure.is_missing() => {
+                self.observer.gone(object, uid);
+                Ok(Outcome::Gone)
+            }
+            Err(failure) => Err(failure.into_refusal()),
+        }
+    }
+
+    async fn write(
+        &self,
+        verb: &'static str,
+        identity: &Identity,
+        key: &ObjectKey,
+        subresource: Option<&'static str>,
+        body: &Body<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let object =
+            self.send(verb, identity, key, subresource, body).await.map_err(Failure::into_refusal)?;
+        self.observer.written(key, &object);
+        Ok(Outcome::Object(object))
+    }
+
+    /// Sends one request and reads the answer. The fence is asked last, directly before the bytes leave.
+    async fn send(
+        &self,
+        verb: &'static str,
+        identity: &Identity,
+        key: &ObjectKey,
+        subresource: Option<&'static str>,
+        body: &Body<'_>,
+    ) -> Result<Value, Failure> {
+        let resource = self.kinds.resource(key).await?;
+        let target = Target { key, resource: &resource, subresource };
+        let request = build(target, body, identity, self.timeout)?;
+        if !matches!(body, Body::Get) {
+            self.fence.pass(self.timeout)?;
+        }
+        let sent = tokio::time::timeout(self.timeout, self.client.request_text(request)).await;
+        let result = match sent {
+            Err(_) => Err(Failure::from(Refusal::transient(format!(
+                "{key}: no answer within {} s; it is looked at again",
+                self.timeout.as_secs()
+            )))),
+            Ok(Err(error)) => Err(Failure {
+                missing: matches!(&error, kube::Error::Api(status) if status.code == 404),
+                managers: conflicting_managers(&error),
+                refusal: refusal(&error, &Attempt::new(verb, key, identity)),
+            }),
+            // The text is never shown: it may be a Secret.
+            Ok(Ok(text)) => serde_json::from_str(&text).map_err(|_| {
+                Failure::from(Refusal::transient(format!("{key}: the answer of the API server is no JSON")))
+            }),
+        };
+        self.metrics.write(verb, &key.kind, subresource, body.is_dry_run(), result.is_ok());
+        result
+    }
+}
+
+/// A failed request: the refusal, and what some callers take for an answer.
+struct Failure {
+    refusal: Refusal,
+    missing: bool,
+    managers: Vec<String>,
+}
+
+impl Failure {
+    fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    fn into_refusal(self) -> Refusal {
+        self.refusal
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, missing: false, managers: Vec::new() }
+    }
+}
+
+/// An object of only name and these fields.
+fn named(key: &ObjectKey, fields: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": key.api_version,
+        "kind": key.kind,
+        "metadata": { "name": key.name, "namespace": key.namespace },
+    });
+    merge(&mut object, fields);
+    object
+}
+
+/// Pins a patch to one object: another one of the same name has another uid, and the API server answers 409.
+fn pinned(mut patch: Value, uid: &str, resource_version: Option<&str>) -> Value {
+    merge(&mut patch, &json!({ "metadata": { "uid": uid } }));
+    if let Some(version) = resource_version {
+        merge(&mut patch, &json!({ "metadata": { "resourceVersion": version } }));
+    }
+    patch
+}
+
+fn merge(into: &mut Value, fields: &Value) {
+    match (into, fields) {
+        (Value::Object(into), Value::Object(fields)) => {
+            for (key, value) in fields {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, fields) => *into = fields.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_is_pinned_to_one_object() {
+        let patch = pinned(json!({"metadata": {"labels": {"a": "b"}}}), "u-1", Some("7"));
+        assert_eq!(patch, json!({"metadata": {"labels": {"a": "b"}, "uid": "u-1", "resourceVersion": "7"}}));
+    }
+}
