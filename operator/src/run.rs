@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::apply::{Fence, Writer, write_client};
 use crate::context::Context;
-use crate::controllers::Queues;
+use crate::controllers::{self, Queues};
 use crate::lease::Elector;
 use crate::metrics::Metrics;
 use crate::server::{self, Health};
@@ -65,9 +65,10 @@ fn assemble(settings: Settings, config: &Config, identity: &str) -> anyhow::Resu
     let metrics = Metrics::new();
     let stores = Arc::new(Stores::new());
     let client = Client::try_from(config.clone()).context("the cluster's configuration is not usable")?;
-    let writing =
-        write_client(config.clone(), fence.clone()).context("the cluster's configuration is not usable")?;
+    let writing = write_client(config, fence.clone(), settings.request_timeout)
+        .context("the cluster's configuration is not usable")?;
     let writer = Writer::new(
+        client.clone(),
         writing,
         fence.clone(),
         metrics.clone(),
@@ -115,14 +116,14 @@ async fn lead(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let working = CancellationToken::new();
-    let mut controllers = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let started = tokio::select! {
         () = sync.wait() => true,
         () = elector.renew() => false,
         () = stop.cancelled() => true,
     };
     if started {
-        start(context, &mut controllers, &working);
+        controllers::start(context, &mut tasks, &working);
     }
     let lost = tokio::select! {
         () = elector.renew(), if started => true,
@@ -131,30 +132,26 @@ async fn lead(
     working.cancel();
     if lost {
         // Whatever runs now meets a closed fence; waiting for it is of no use.
-        controllers.shutdown().await;
+        tasks.shutdown().await;
         anyhow::bail!("the lease was lost; this process ends, and starts anew as a standby");
     }
     info!("stops: lets running reconciles finish");
-    finish(controllers, elector, context.settings.stop_timeout).await;
+    finish(tasks, elector, context.settings.stop_timeout).await;
     Ok(())
 }
 
 /// Lets running reconciles finish within a bound, the lease renewed meanwhile, then gives it up.
-async fn finish(mut controllers: JoinSet<()>, elector: &mut Elector, bound: Duration) {
-    let done = async { while controllers.join_next().await.is_some() {} };
+async fn finish(mut tasks: JoinSet<()>, elector: &mut Elector, bound: Duration) {
+    let done = async { while tasks.join_next().await.is_some() {} };
     let ended = tokio::select! {
         ended = tokio::time::timeout(bound, done) => ended.is_ok(),
         () = elector.renew() => false,
     };
     if !ended {
         warn!("some reconciles did not finish in time; they are ended, and done again by the next leader");
-        controllers.shutdown().await;
+        tasks.shutdown().await;
     }
     elector.release().await;
-}
-
-fn start(context: &Context, controllers: &mut JoinSet<()>, stop: &CancellationToken) {
-    let _ = (context, controllers, stop);
 }
 
 /// A name that no other process has.

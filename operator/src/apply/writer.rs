@@ -28,7 +28,8 @@ pub trait Observer: Send + Sync + 'static {
 /// The only writer to the cluster.
 #[derive(Clone)]
 pub struct Writer {
-    client: Client,
+    reads: Client,
+    writes: Client,
     fence: Fence,
     kinds: Kinds,
     metrics: Metrics,
@@ -38,19 +39,20 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes through `client`, which must be one of [`crate::apply::write_client`] with the same fence.
-    /// `timeout` bounds each request.
+    /// Reads through `reads` and writes through `writes`, which must come from [`crate::apply::write_client`] with the
+    /// same fence. `timeout` bounds each request.
     pub fn new(
-        client: Client,
+        reads: Client,
+        writes: Client,
         fence: Fence,
         metrics: Metrics,
         observer: Arc<dyn Observer>,
         reporter: &str,
         timeout: Duration,
     ) -> Self {
-        let kinds = Kinds::new(client.clone());
-        let events = Recorder::new(client.clone(), reporter);
-        Self { client, fence, kinds, metrics, events, observer, timeout }
+        let kinds = Kinds::new(reads.clone());
+        let events = Recorder::new(writes.clone(), reporter);
+        Self { reads, writes, fence, kinds, metrics, events, observer, timeout }
     }
 
     /// The kinds that the API server knows.
@@ -222,10 +224,14 @@ impl Writer {
         let resource = self.kinds.resource(key).await?;
         let target = Target { key, resource: &resource, subresource };
         let request = build(target, body, identity, self.timeout)?;
-        if !matches!(body, Body::Get) {
-            self.fence.pass(self.timeout)?;
-        }
-        let sent = tokio::time::timeout(self.timeout, self.client.request_text(request)).await;
+        let client = match body {
+            Body::Get => &self.reads,
+            Body::Apply { .. } | Body::Create { .. } | Body::Merge { .. } | Body::Delete { .. } => {
+                self.fence.pass(self.timeout)?;
+                &self.writes
+            }
+        };
+        let sent = tokio::time::timeout(self.timeout, client.request_text(request)).await;
         let result = match sent {
             Err(_) => Err(Failure::from(Refusal::transient(format!(
                 "{key}: no answer within {} s; it is looked at again",
@@ -241,7 +247,9 @@ impl Writer {
                 Failure::from(Refusal::transient(format!("{key}: the answer of the API server is no JSON")))
             }),
         };
-        self.metrics.write(verb, &key.kind, subresource, body.is_dry_run(), result.is_ok());
+        if verb != "get" {
+            self.metrics.write(verb, &key.kind, subresource, body.is_dry_run(), result.is_ok());
+        }
         result
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::{Stream, StreamExt as _, pin_mut};
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::watcher::{self, Config, Event};
-use kube::runtime::{WatchStreamExt as _, metadata_watcher, watcher as watch};
+use kube::runtime::{WatchStreamExt as _, watcher as watch};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -95,16 +95,16 @@ impl Watches {
     /// As [`Watches::add`], of metadata alone: for Secrets and ConfigMaps, whose data need not be held in memory.
     pub fn add_metadata<K>(
         &mut self,
-        api: Api<K>,
+        api: Api<PartialObjectMeta<K>>,
         config: Config,
         store: &Store<PartialObjectMeta<K>>,
         on_change: impl Fn(&Change<PartialObjectMeta<K>>) + Send + std::marker::Sync + 'static,
     ) where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + std::marker::Sync + 'static,
     {
-        let events = metadata_watcher(api, config)
-            .map(|event| event.map(|event| event.modify(|object| object.metadata.managed_fields = None)));
-        let events = events.map(|event| event.map(|event| guarded(event)));
+        let events = watch(api, config).map(|event| {
+            event.map(|event| guarded(event.modify(|object| object.metadata.managed_fields = None)))
+        });
         self.follow(events, store, on_change);
     }
 
@@ -114,7 +114,7 @@ impl Watches {
         store: &Store<K>,
         on_change: impl Fn(&Change<K>) + Send + std::marker::Sync + 'static,
     ) where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + std::marker::Sync + 'static,
+        K: Resource<DynamicType = ()> + Send + std::marker::Sync + 'static,
     {
         self.sync.expect();
         store.listen(on_change);
