@@ -18,8 +18,12 @@
 
 mod decide;
 mod decisions;
+mod draw;
 mod engine;
+mod fpe;
 mod key;
+mod locale;
+mod mask;
 mod name;
 mod policy;
 mod problem;
@@ -35,6 +39,7 @@ pub use decisions::{
 };
 pub use engine::{MaskError, MaskedRow, RowError, Secrets, TableMasker, Wire};
 pub use key::{BadKey, MasterKey};
+pub use locale::is_dictionary_word;
 pub use name::{BadTableName, TableName, quote_ident};
 pub use policy::*;
 pub use problem::{Code, Problem, Severity};

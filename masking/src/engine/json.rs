@@ -1,0 +1,295 @@
+//! JSON documents: walked byte by byte, copied where kept, masked where a path says so. Nothing is parsed into a tree,
+//! so numbers, key order and spacing of what is kept stay as they were.
+
+use std::collections::BTreeMap;
+
+use super::cell::{Context, Outcome};
+use super::codec::{Codec, push_json_string};
+use super::value::{Made, Value};
+use super::{Wire, path};
+use crate::draw::push_tag;
+use crate::key::DomainKey;
+use crate::mask::{Masker, Refused};
+use crate::policy::{JsonMask, UnknownPath};
+
+/// Deepest nesting that is read.
+const DEPTH: usize = 512;
+const BROKEN: Refused = "the value is no well-formed JSON, or nested more than 512 levels deep";
+
+/// A decision at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Refuse,
+    Null,
+    Keep,
+    /// One of the maskers.
+    Mask(usize),
+}
+
+/// A place in the tree of paths.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    keys: BTreeMap<String, usize>,
+    /// `.*`: keys that are not named beside it.
+    any: Option<usize>,
+    /// `[*]`.
+    items: Option<usize>,
+    rule: Option<Rule>,
+    mask_keys: bool,
+}
+
+/// The mask of a JSON column.
+#[derive(Clone)]
+pub(crate) struct JsonMasker {
+    nodes: Vec<Node>,
+    maskers: Vec<Masker>,
+    keys: DomainKey,
+    unknown: Rule,
+    /// `jsonb` in binary starts with a version byte.
+    version: bool,
+}
+
+impl JsonMasker {
+    /// # Errors
+    /// A path or a mask that is wrong.
+    pub(crate) fn new(
+        options: &JsonMask,
+        jsonb: bool,
+        wire: Wire,
+        keys: DomainKey,
+        build: &mut dyn FnMut(&crate::policy::Leaf, Codec) -> Result<Masker, String>,
+    ) -> Result<Self, String> {
+        let unknown = match options.unknown {
+            UnknownPath::Refuse => Rule::Refuse,
+            UnknownPath::Null => Rule::Null,
+            UnknownPath::Keep => Rule::Keep,
+        };
+        let version = jsonb && wire == Wire::Binary;
+        let mut made = Self { nodes: vec![Node::default()], maskers: Vec::new(), keys, unknown, version };
+        for entry in &options.paths {
+            let at = made.place(&entry.path)?;
+            let rule = match &entry.mask {
+                None => Rule::Keep,
+                Some(leaf) => {
+                    let masker =
+                        build(leaf, Codec::json()).map_err(|why| format!("path {}: {why}", entry.path))?;
+                    made.maskers.push(masker);
+                    Rule::Mask(made.maskers.len() - 1)
+                }
+            };
+            made.nodes[at].rule = Some(rule);
+            made.nodes[at].mask_keys |= entry.mask_keys;
+        }
+        Ok(made)
+    }
+
+    /// The node of a path, made where it is new.
+    fn place(&mut self, path: &str) -> Result<usize, String> {
+        let mut at = 0;
+        for step in path::parse(path)? {
+            let new = self.nodes.len();
+            let node = &mut self.nodes[at];
+            at = match step {
+                path::Step::Key(key) => *node.keys.entry(key).or_insert(new),
+                path::Step::AnyKey => *node.any.get_or_insert(new),
+                path::Step::Items => *node.items.get_or_insert(new),
+            };
+            if at == new {
+                self.nodes.push(Node::default());
+            }
+        }
+        Ok(at)
+    }
+
+    /// Masks a document and appends it to `out`.
+    pub(crate) fn apply(
+        &self,
+        raw: &[u8],
+        context: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome, Refused> {
+        let (version, text) =
+            if self.version { raw.split_at_checked(1).ok_or(BROKEN)? } else { raw.split_at(0) };
+        out.extend_from_slice(version);
+        let text = std::str::from_utf8(text).map_err(|_| BROKEN)?;
+        let mut walk = Walk { masker: self, text, at: 0, context, out };
+        walk.space();
+        walk.value(Some(0), self.unknown, 0)?;
+        walk.space();
+        if walk.at == text.len() { Ok(Outcome::Written) } else { Err(BROKEN) }
+    }
+}
+
+/// A document on its way through.
+struct Walk<'a, 'r, 'c> {
+    masker: &'a JsonMasker,
+    text: &'a str,
+    at: usize,
+    context: &'a mut Context<'r>,
+    out: &'c mut Vec<u8>,
+}
+
+impl<'a> Walk<'a, '_, '_> {
+    fn peek(&self) -> Result<u8, Refused> {
+        self.text.as_bytes().get(self.at).copied().ok_or(BROKEN)
+    }
+
+    /// Copies white space.
+    fn space(&mut self) {
+        while let Some(byte) =
+            self.text.as_bytes().get(self.at).filter(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'))
+        {
+            self.out.push(*byte);
+            self.at += 1;
+        }
+    }
+
+    /// Copies one expected byte.
+    fn expect(&mut self, byte: u8) -> Result<(), Refused> {
+        if self.peek()? != byte {
+            return Err(BROKEN);
+        }
+        self.out.push(byte);
+        self.at += 1;
+        Ok(())
+    }
+
+    /// One value, at a node of the paths (if any path leads here) with the rule from above.
+    fn value(&mut self, node: Option<usize>, rule: Rule, depth: usize) -> Result<(), Refused> {
+        if depth > DEPTH {
+            return Err(BROKEN);
+        }
+        let place = node.and_then(|n| self.masker.nodes.get(n));
+        let rule = place.and_then(|n| n.rule).unwrap_or(rule);
+        match self.peek()? {
+            b'{' => self.object(place, rule, depth),
+            b'[' => {
+                self.expect(b'[')?;
+                let inner = place.and_then(|n| n.items);
+                self.list(b']', |walk| walk.value(inner, rule, depth + 1))
+            }
+            _ => self.scalar(rule),
+        }
+    }
+
+    fn object(&mut self, place: Option<&'a Node>, rule: Rule, depth: usize) -> Result<(), Refused> {
+        self.expect(b'{')?;
+        self.list(b'}', |walk| {
+            let start = walk.at;
+            let key = walk.string()?;
+            let named = place.and_then(|n| n.keys.get(key.as_ref()).copied());
+            let inner = named.or(place.and_then(|n| n.any));
+            let any = named.is_none().then_some(inner).flatten().and_then(|n| walk.masker.nodes.get(n));
+            if any.is_some_and(|n| n.mask_keys) {
+                let mut tag = String::new();
+                push_tag(&walk.masker.keys.tag(key.as_bytes()), &mut tag);
+                push_json_string(&tag, walk.out);
+            } else {
+                walk.out.extend_from_slice(&walk.text.as_bytes()[start..walk.at]);
+            }
+            walk.space();
+            walk.expect(b':')?;
+            walk.space();
+            walk.value(inner, rule, depth + 1)
+        })
+    }
+
+    /// Items between commas up to `end`.
+    fn list(
+        &mut self,
+        end: u8,
+        mut item: impl FnMut(&mut Self) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        self.space();
+        if self.peek()? == end {
+            return self.expect(end);
+        }
+        loop {
+            item(self)?;
+            self.space();
+            if self.peek()? == end {
+                return self.expect(end);
+            }
+            self.expect(b',')?;
+            self.space();
+        }
+    }
+
+    /// Reads a string without copying it.
+    fn string(&mut self) -> Result<std::borrow::Cow<'a, str>, Refused> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let body = rest.strip_prefix(b"\"").ok_or(BROKEN)?;
+        let mut end = 0;
+        let mut escaped = false;
+        while let Some(byte) = body.get(end).filter(|b| **b != b'"') {
+            escaped |= *byte == b'\\';
+            end += if *byte == b'\\' { 2 } else { 1 };
+        }
+        if end >= body.len() {
+            return Err(BROKEN);
+        }
+        let start = self.at + 1;
+        self.at = start + end + 1;
+        let body = &self.text[start..start + end];
+        if !escaped {
+            return Ok(body.into());
+        }
+        serde_json::from_str::<String>(&self.text[start - 1..self.at]).map(Into::into).map_err(|_| BROKEN)
+    }
+
+    fn scalar(&mut self, rule: Rule) -> Result<(), Refused> {
+        let start = self.at;
+        let string = (self.peek()? == b'"').then(|| self.string()).transpose()?;
+        if string.is_none() {
+            let rest = &self.text[start..];
+            let end = rest.find([',', '}', ']', ' ', '\n', '\r', '\t']).unwrap_or(rest.len());
+            self.at += end;
+        }
+        let plain = &self.text[start..self.at];
+        match rule {
+            _ if plain.is_empty() => Err(BROKEN),
+            _ if plain == "null" => Ok(self.out.extend_from_slice(b"null")),
+            Rule::Keep => Ok(self.out.extend_from_slice(plain.as_bytes())),
+            Rule::Null => Ok(self.out.extend_from_slice(b"null")),
+            Rule::Refuse => Err(
+                "the document has a path that the policy does not decide; add it to `paths`, or say `unknown: null`",
+            ),
+            Rule::Mask(index) => self.mask(index, plain, string.as_deref()),
+        }
+    }
+
+    /// Masks a scalar. A value that the mask cannot work on becomes null: documents vary, and nothing may leak.
+    fn mask(&mut self, index: usize, plain: &str, string: Option<&str>) -> Result<(), Refused> {
+        let Some(masker) = self.masker.maskers.get(index) else { return Err(BROKEN) };
+        let number = plain.parse::<i64>().map(Value::Int).ok();
+        let value = match string {
+            Some(text) => masker.as_date(text).unwrap_or(Value::Text(text)),
+            None if plain == "true" || plain == "false" => Value::Bool(plain == "true"),
+            None if masker.takes_text() => Value::Text(plain),
+            None => match number {
+                Some(number) => number,
+                None if plain.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') => {
+                    Value::Decimal(plain)
+                }
+                None => Value::Float(plain.parse().map_err(|_| BROKEN)?),
+            },
+        };
+        let mut canonical = std::mem::take(&mut self.context.scratch.canonical);
+        let mut text = std::mem::take(&mut self.context.scratch.text);
+        let made = self.context.make(masker, value, &mut canonical, &mut text);
+        let start = self.out.len();
+        let written = match made {
+            Ok(Made::Same) => Some(self.out.extend_from_slice(plain.as_bytes())),
+            Ok(Made::Literal(i)) => Some(self.out.extend_from_slice(masker.literal(i))),
+            Ok(Made::Null) | Err(_) => None,
+            Ok(made) => Codec::json().encode(&made, &text, self.out),
+        };
+        if written.is_none() {
+            self.out.truncate(start);
+            self.out.extend_from_slice(b"null");
+        }
+        self.context.scratch.canonical = canonical;
+        self.context.scratch.text = text;
+        Ok(())
+    }
+}

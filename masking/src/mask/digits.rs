@@ -1,0 +1,288 @@
+//! Masks that keep a text's form: digits stay digits, separators stay where they are.
+//!
+//! Each is one to one. What decides the form (which characters are free, how many) is the same for the masked value, so
+//! two forms never meet.
+
+use crate::fpe::Ff1;
+use crate::key::DomainKey;
+
+/// A character that counts as a digit: ASCII, or full-width as Japanese forms have it.
+fn digit(c: char) -> Option<u8> {
+    match c {
+        '0'..='9' => Some(c as u8 - b'0'),
+        '０'..='９' => u8::try_from(c as u32 - '０' as u32).ok(),
+        _ => None,
+    }
+}
+
+/// A digit in the width of another.
+fn like(c: char, digit: u8) -> char {
+    let zero = if c.is_ascii() { '0' } else { '０' };
+    char::from_u32(zero as u32 + u32::from(digit)).unwrap_or('0')
+}
+
+/// Fewest digits that hide a value by themselves.
+const ENOUGH: usize = 6;
+
+/// The tools of the masks here.
+pub(crate) struct Keys<'a> {
+    pub(crate) ff1: &'a Ff1,
+    pub(crate) key: &'a DomainKey,
+}
+
+/// The digits of a text. Kept apart so that masks can work on numbers.
+fn digits_of(text: &str, found: &mut Vec<u8>) {
+    found.clear();
+    found.extend(text.chars().filter_map(digit));
+}
+
+/// Replaces every digit; letters too where fewer than six digits would hide the value. `false` if the text holds letters
+/// that have no alphabet to move in.
+pub(crate) fn digits(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
+    digits_of(text, found);
+    let few = found.len() < ENOUGH;
+    if few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) {
+        return false;
+    }
+    let original = few.then(|| found.clone());
+    keys.ff1.digits(found);
+    rebuild(keys, text, found, original.as_deref(), out);
+    true
+}
+
+/// A postal code: digits and letters are replaced, but for the first `keep` characters.
+pub(crate) fn zip(keys: &Keys<'_>, text: &str, keep: usize, found: &mut Vec<u8>, out: &mut String) -> bool {
+    let split = text.char_indices().nth(keep).map_or(text.len(), |(at, _)| at);
+    let (head, tail) = text.split_at(split);
+    if tail.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) {
+        return false;
+    }
+    out.push_str(head);
+    digits_of(tail, found);
+    let original = found.clone();
+    keys.ff1.digits(found);
+    rebuild(keys, tail, found, Some(&original), out);
+    true
+}
+
+/// Writes `text` with other digits. With `letters`, ASCII letters are shifted by amounts that depend on the original
+/// digits and the place: for given digits that is one to one.
+fn rebuild(keys: &Keys<'_>, text: &str, found: &[u8], letters: Option<&[u8]>, out: &mut String) {
+    let letters = letters.filter(|_| text.chars().any(|c| c.is_ascii_alphabetic()));
+    let shifts = letters.map(|digits| keys.key.tag(&[b"\0letters ", digits].concat()));
+    let mut next = found.iter();
+    for (i, c) in text.chars().enumerate() {
+        if digit(c).is_some() {
+            let d = next.next().copied().unwrap_or(0);
+            out.push(like(c, d));
+        } else if let Some(shifts) = shifts.filter(|_| c.is_ascii_alphabetic()) {
+            let base = if c.is_ascii_uppercase() { b'A' } else { b'a' };
+            let shift = shifts[i % 32] % 25 + 1;
+            out.push(char::from(base + (c as u8 - base + shift) % 26));
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+/// How a phone number is built: digits that stay, and what the first free one must be.
+#[derive(PartialEq, Eq)]
+struct Layout {
+    keep: usize,
+    /// The first free digit is 0 or 1.
+    low: bool,
+}
+
+fn layout(international: bool, digits: &[u8]) -> Layout {
+    let mut keep = if international { calling_code(digits) } else { usize::from(digits.first() == Some(&0)) };
+    let rest = digits.get(keep..).unwrap_or(&[]);
+    // Japanese mobile and IP numbers: 0[5789]0 and eight more.
+    let japan = if international { digits.starts_with(&[8, 1]) } else { keep == 1 };
+    if japan && rest.len() == 10 && matches!(rest, [5 | 7 | 8 | 9, 0, ..]) {
+        keep += 2;
+    }
+    Layout { keep, low: digits.get(keep).is_some_and(|d| *d < 2) }
+}
+
+/// Digits of the country calling code (ITU-T E.164): zones 1 and 7 have one, these have two, all others three.
+fn calling_code(digits: &[u8]) -> usize {
+    const TWO: [u8; 43] = [
+        20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57,
+        58, 60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95,
+    ];
+    match digits {
+        [1 | 7, ..] => 1,
+        [a, b, ..] if *a * 10 + *b == 98 || TWO.contains(&(*a * 10 + *b)) => 2,
+        _ => digits.len().min(3),
+    }
+}
+
+/// A phone number of the same country, format and length.
+pub(crate) fn phone(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
+    digits_of(text, found);
+    let international = text.trim_start().starts_with(['+', '＋']);
+    let wanted = layout(international, found);
+    let free = found.len().saturating_sub(wanted.keep);
+    let few = free < ENOUGH;
+    if free == 0 || (few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii())) {
+        return false;
+    }
+    let original = few.then(|| found.clone());
+    // Walks the cycle until the form is the same again; the start has it, so it ends, and forms never meet.
+    loop {
+        keys.ff1.digits(&mut found[wanted.keep..]);
+        if layout(international, found) == wanted {
+            break;
+        }
+    }
+    rebuild(keys, text, found, original.as_deref(), out);
+    true
+}
+
+/// Luhn's check digit for the digits before it (ISO/IEC 7812-1).
+fn luhn(digits: &[u8]) -> u8 {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, d)| {
+            let d = u32::from(*d) * if i % 2 == 0 { 2 } else { 1 };
+            if d > 9 { d - 9 } else { d }
+        })
+        .sum();
+    ((10 - sum % 10) % 10) as u8
+}
+
+/// A text that is a card number.
+pub(crate) fn is_card(text: &str) -> bool {
+    let mut found = Vec::new();
+    digits_of(text, &mut found);
+    let shape = text.chars().all(|c| digit(c).is_some() || matches!(c, ' ' | '-'));
+    shape
+        && (13..=19).contains(&found.len())
+        && found.split_last().is_some_and(|(last, rest)| luhn(rest) == *last)
+}
+
+/// A card number with the first digit moved out of the ranges of payment cards (2 to 6) and a check digit that is as
+/// right, or as wrong, as the original's.
+pub(crate) fn card(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
+    /// Swaps 2..=6 with 0, 7, 8, 9 and 1 (airlines).
+    const FIRST: [u8; 10] = [2, 6, 0, 7, 8, 9, 1, 3, 4, 5];
+    digits_of(text, found);
+    if !(12..=19).contains(&found.len()) {
+        return digits(keys, text, found, out);
+    }
+    let end = found.len() - 1;
+    let wrong = (10 + found[end] - luhn(&found[..end])) % 10;
+    found[0] = FIRST[usize::from(found[0] % 10)];
+    keys.ff1.digits(&mut found[1..end]);
+    found[end] = (luhn(&found[..end]) + wrong) % 10;
+    rebuild(keys, text, found, None, out);
+    true
+}
+
+/// The remainder by 97 of an account and country with the check digits at the end (ISO 13616, ISO 7064 MOD 97-10).
+fn mod97(characters: impl Iterator<Item = char>) -> Option<u32> {
+    characters.filter(|c| *c != ' ').try_fold(0, |rest, c| {
+        let value = c.to_digit(36)?;
+        Some(if value < 10 { (rest * 10 + value) % 97 } else { (rest * 100 + value) % 97 })
+    })
+}
+
+/// A text that is an IBAN.
+pub(crate) fn is_iban(text: &str) -> bool {
+    let plain: String = text.chars().filter(|c| *c != ' ').collect();
+    let shape = plain.is_ascii()
+        && (15..=34).contains(&plain.len())
+        && plain.bytes().all(|b| b.is_ascii_alphanumeric());
+    shape
+        && plain.bytes().take(2).all(|b| b.is_ascii_uppercase())
+        && plain.bytes().skip(2).take(2).all(|b| b.is_ascii_digit())
+        && mod97(plain[4..].chars().chain(plain[..4].chars())) == Some(1)
+}
+
+/// An IBAN of the same country and length; letters (a bank's code) stay, digits change, the check digits are right.
+pub(crate) fn iban(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
+    if !is_iban(text) {
+        return digits(keys, text, found, out);
+    }
+    digits_of(text, found);
+    keys.ff1.digits(&mut found[2..]);
+    let start = out.len();
+    found[0] = 0;
+    found[1] = 0;
+    rebuild(keys, text, found, None, out);
+    let plain: Vec<char> = out[start..].chars().filter(|c| *c != ' ').collect();
+    let rest = mod97(plain[4..].iter().chain(&plain[..4]).copied()).unwrap_or(0);
+    let check = (98 - rest) as u8;
+    let masked = out.split_off(start);
+    found[0] = check / 10;
+    found[1] = check % 10;
+    digits_over(&masked, &found[..2], out);
+    true
+}
+
+/// Writes `text` with its first digits replaced.
+fn digits_over(text: &str, first: &[u8], out: &mut String) {
+    let mut next = first.iter();
+    for c in text.chars() {
+        match digit(c).and_then(|_| next.next()) {
+            Some(d) => out.push(like(c, *d)),
+            None => out.push(c),
+        }
+    }
+}
+
+/// An integer of as many digits, within `min..=max`.
+pub(crate) fn integer(keys: &Keys<'_>, value: i64, min: i64, max: i64) -> i64 {
+    let mut rest = value.unsigned_abs();
+    let mut buffer = [0u8; 20];
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = &mut buffer[at..];
+    // The start fits and begins with no zero, so the walk comes to an end.
+    loop {
+        keys.ff1.digits(digits);
+        if digits.len() > 1 && digits[0] == 0 {
+            continue;
+        }
+        let number = digits.iter().fold(0i128, |n, d| n * 10 + i128::from(*d));
+        let number = if value < 0 { -number } else { number };
+        if let Ok(masked) = i64::try_from(number)
+            && (min..=max).contains(&masked)
+            && (value >= 0 || masked < 0)
+        {
+            return masked;
+        }
+    }
+}
+
+/// A decimal of as many digits; sign and point stay, and the first digit before the point is no zero unless it was.
+pub(crate) fn decimal(keys: &Keys<'_>, value: &str, out: &mut String) {
+    let mut found = Vec::with_capacity(value.len());
+    digits_of(value, &mut found);
+    let whole = value.trim_start_matches('-').find('.').unwrap_or(found.len());
+    let leads = |digits: &[u8]| digits.first() == Some(&0);
+    let zero = leads(&found);
+    let all_zero = |digits: &[u8]| digits.iter().all(|d| *d == 0);
+    if all_zero(&found) {
+        out.push_str(value);
+        return;
+    }
+    // A leading zero means a fraction alone (`0.05`): only what follows the point is free then.
+    let free = if zero { whole } else { 0 };
+    loop {
+        keys.ff1.digits(&mut found[free..]);
+        if (zero || !leads(&found)) && !all_zero(&found) {
+            break;
+        }
+    }
+    rebuild(keys, value, &found, None, out);
+}
