@@ -1,0 +1,279 @@
+//! The order of a copy's steps.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use masking::{Decisions, Secrets};
+use tokio::sync::Semaphore;
+
+use super::{Clock, CopyOptions, decide, finding, hex, millis, random, rows};
+use crate::catalog::{Catalog, LeftOut, Table};
+use crate::conn::{Endpoint, Session};
+use crate::error::{Context as _, Error, Finding, Result};
+use crate::leak;
+use crate::mark::{Mark, State};
+use crate::pipe::Shared;
+use crate::plan::{self, TablePlan};
+use crate::progress::{Event, Phase, Progress};
+use crate::rate::Rate;
+use crate::report::{Report, TableReport};
+use crate::schema::{Kind, PgDump, Schema, scan};
+use crate::snapshot::Snapshot;
+use crate::target::Target;
+
+/// Runs a copy under the watch for sessions that wait for us.
+pub(super) async fn run(
+    options: &CopyOptions,
+    source: &Endpoint,
+    application: &str,
+    progress: &Progress,
+) -> Result<Report> {
+    let mut clock = Clock::new(progress);
+    clock.enter(Phase::Plan);
+    let snapshot = Snapshot::take(source, &options.courtesy, |catalog| {
+        let decisions = decide(options, catalog)?;
+        let read = |table: &&Table| decisions.table(&table.masking_name()).is_some_and(|d| !d.truncate);
+        Ok(catalog.with_rows().filter(read).cloned().collect())
+    });
+    let snapshot = Arc::new(snapshot.await?);
+    let watch = Arc::clone(&snapshot);
+    // Only while the snapshot lives: afterwards nobody waits for us.
+    let (watched, mut copied) = tokio::select! {
+        loaded = load(options, snapshot, application, progress, &mut clock) => loaded?,
+        error = watch.disturbed(&options.courtesy, application) => return Err(error),
+    };
+    drop(watch);
+    drop(watched);
+    finish(options, &mut copied, progress, &mut clock).await?;
+    clock.close();
+    copied.report.durations = clock.durations;
+    Ok(copied.report)
+}
+
+/// What the steps after the snapshot need.
+struct Copied {
+    started: Instant,
+    catalog: Catalog,
+    values: leak::Values,
+    schema: Schema,
+    target: Arc<Target>,
+    sequences: Vec<String>,
+    report: Report,
+}
+
+/// Everything that reads the source.
+async fn load(
+    options: &CopyOptions,
+    snapshot: Arc<Snapshot>,
+    application: &str,
+    progress: &Progress,
+    clock: &mut Clock<'_>,
+) -> Result<(Arc<Snapshot>, Copied)> {
+    let started = Instant::now();
+    let catalog = snapshot.catalog.clone();
+    let decisions = decide(options, &catalog)?;
+    for problem in &decisions.warnings {
+        progress.warn(finding(problem).to_string());
+    }
+    let filters = crate::subset::filters(&catalog, &options.policy.subset)?;
+    let salt = hex(&random::<16>()?);
+    let filter = |table: &Table| filters.get(&table.oid).cloned();
+    let plans = plan::tables(&catalog, &decisions, &filter, options.jobs, &salt)?;
+    let secrets = Secrets { master: options.key.clone(), seed: random::<32>()? };
+    let maskers = rows::maskers(&plans, &decisions, &secrets)?;
+    progress.send(Event::Planned {
+        tables: plans.len(),
+        rows: plans.iter().filter(|p| !p.truncate).map(|p| p.rows).sum(),
+        bytes: plans.iter().filter(|p| !p.truncate).map(|p| p.bytes).sum(),
+    });
+    let mark = Mark {
+        state: State::Loading,
+        source: options.source.database().to_owned(),
+        time: snapshot.time,
+        policy: options.policy_hash.clone(),
+        template: None,
+    };
+    let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser).await?;
+    let target = Arc::new(target);
+    let schema = schema(options, &snapshot, application).await?;
+    let values = leak::sample(snapshot.session(), &catalog, &decisions).await?;
+    let found = scan(schema.before.iter().chain(&schema.after), &values.values);
+    if !found.is_empty() {
+        return Err(Error::Refused(found));
+    }
+    clock.enter(Phase::Schema);
+    let sequences = sequences(snapshot.session(), &catalog, &decisions).await?;
+    target.create(&catalog.server).await?;
+    apply(&target, &schema).await?;
+    clock.enter(Phase::Data);
+    let rate = options.max_rate.map(|rate| Arc::new(Rate::new(rate)));
+    let shared = Shared {
+        snapshot: Arc::clone(&snapshot),
+        progress: progress.clone(),
+        rate,
+        wide: Arc::new(Semaphore::new(1)),
+    };
+    let work: Vec<_> = plans.iter().cloned().zip(maskers).filter(|(plan, _)| !plan.truncate).collect();
+    let moved = rows::copy(&shared, &target, work, options.jobs).await?;
+    let tables = plans.iter().map(|plan| table_report(plan, moved.get(&plan.oid), filters.contains_key(&plan.oid)));
+    let report = Report {
+        tables: tables.collect(),
+        ..report(options, &snapshot, &decisions, &schema)
+    };
+    Ok((snapshot, Copied { started, catalog, values, schema, target, sequences, report }))
+}
+
+fn table_report(plan: &TablePlan, moved: Option<&crate::pipe::Moved>, subset: bool) -> TableReport {
+    let moved = moved.copied().unwrap_or_default();
+    TableReport {
+        schema: plan.name.schema.clone(),
+        table: plan.name.table.clone(),
+        rows: moved.rows,
+        bytes: moved.bytes,
+        how: if plan.truncate {
+            "truncated"
+        } else if subset {
+            "subset"
+        } else {
+            "copied"
+        }
+        .to_owned(),
+    }
+}
+
+fn report(options: &CopyOptions, snapshot: &Snapshot, decisions: &Decisions, schema: &Schema) -> Report {
+    let mut left_out: Vec<LeftOut> = snapshot.catalog.left_out.clone();
+    left_out.extend(schema.left_out.iter().cloned());
+    left_out.extend(snapshot.catalog.tables.iter().filter(|t| t.unlogged && snapshot.catalog.server.standby).map(
+        |table| LeftOut { kind: "rows of an unlogged table".to_owned(), name: table.title() },
+    ));
+    left_out.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
+    left_out.dedup();
+    Report {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: options.source.database().to_owned(),
+        source_system: snapshot.catalog.server.system_id.clone(),
+        target: options.target.database().to_owned(),
+        time: snapshot.time,
+        policy: options.policy_hash.clone(),
+        key: options.key.as_ref().map(masking::MasterKey::fingerprint),
+        key_version: decisions.key_version.0,
+        columns: decisions.report(),
+        tables: Vec::new(),
+        left_out,
+        warnings: decisions.warnings.iter().map(finding).collect(),
+        leak_scan: leak::Summary::default(),
+        foreign_keys: schema.after.iter().filter(|s| s.kind == Kind::ForeignKey).count(),
+        durations: Vec::new(),
+    }
+}
+
+async fn schema(options: &CopyOptions, snapshot: &Snapshot, application: &str) -> Result<Schema> {
+    if let Some(path) = &options.schema_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::Usage(format!("--schema-file {}: {error}", path.display())))?;
+        return Ok(Schema::parse(&text));
+    }
+    let dump = PgDump::find(options.pg_bin.as_deref(), snapshot.catalog.server.major()).await?;
+    let from = options.schema_from.as_ref().map(|from| from.with_application(application));
+    let dump = dump.schema(from.as_ref().unwrap_or(snapshot.source()), Some(&snapshot.id)).await?;
+    Ok(Schema::parse(&dump.text))
+}
+
+/// Applies what comes before the data. A table that the dump does not make would fail later in a less clear way.
+async fn apply(target: &Target, schema: &Schema) -> Result<()> {
+    let session = target.session().await?;
+    for chunk in schema.before.chunks(50) {
+        session.client.batch_execute("BEGIN").await.context("applying the schema")?;
+        for statement in chunk {
+            let what = format!("applying {} {}", statement.kind.title(), statement.subject.as_deref().unwrap_or(""));
+            session.client.batch_execute(&statement.sql).await.context(what)?;
+        }
+        session.client.batch_execute("COMMIT").await.context("applying the schema")?;
+    }
+    Ok(())
+}
+
+/// Statements that set every sequence as the source has it, or further where masked keys end below.
+async fn sequences(session: &Session, catalog: &Catalog, decisions: &Decisions) -> Result<Vec<String>> {
+    let mut statements = Vec::new();
+    for sequence in &catalog.sequences {
+        let name = crate::sql::qualified(&sequence.schema, &sequence.name);
+        let row = session.client.query_one(&format!("SELECT last_value, is_called FROM {name}"), &[]).await;
+        let row = row.context(format!("reading sequence {name}"))?;
+        let (value, called): (i64, bool) = (row.get(0), row.get(1));
+        let floor = floor(catalog, decisions, &name);
+        let (value, called) = floor.filter(|floor| *floor > value).map_or((value, called), |floor| (floor, true));
+        statements.push(format!("SELECT setval({}::regclass, {value}, {called})", crate::sql::literal(&name)));
+    }
+    Ok(statements)
+}
+
+/// The floor of the masked columns whose default draws from this sequence.
+fn floor(catalog: &Catalog, decisions: &Decisions, sequence: &str) -> Option<i64> {
+    let plain = sequence.replace('"', "");
+    let draws = |default: &str| default.replace(['"', '\''], "").contains(&format!("({plain}::"));
+    catalog
+        .tables
+        .iter()
+        .filter_map(|table| decisions.table(&table.masking_name()).map(|decision| (table, decision)))
+        .flat_map(|(table, decision)| decision.columns.iter().map(move |column| (table, column)))
+        .filter(|(table, column)| {
+            let identity = format!("{}.{}_{}_seq", table.schema, table.name, column.column.name);
+            column.column.default.as_deref().is_some_and(draws) || identity == plain
+        })
+        .filter_map(|(_, column)| column.sequence_floor)
+        .max()
+}
+
+/// Everything after the data; the source is not needed any more.
+async fn finish(options: &CopyOptions, copied: &mut Copied, progress: &Progress, clock: &mut Clock<'_>) -> Result<()> {
+    clock.enter(Phase::Indexes);
+    let sizes: std::collections::HashMap<String, u64> =
+        copied.catalog.tables.iter().map(|table| (table.title(), table.bytes)).collect();
+    let size = |table: &str| sizes.get(table).copied().unwrap_or(0);
+    let after = std::mem::take(&mut copied.schema.after);
+    crate::post::run(&copied.target, after, &size, options.jobs, progress).await?;
+    let session = copied.target.session().await?;
+    clock.enter(Phase::LeakScan);
+    copied.report.leak_scan = leak::search(&session, &copied.catalog, &copied.values).await?;
+    clock.enter(Phase::Analyze);
+    session.client.batch_execute("ANALYZE").await.context("ANALYZE")?;
+    clock.enter(Phase::Finish);
+    for statement in &copied.sequences {
+        session.client.batch_execute(statement).await.context("setting a sequence")?;
+    }
+    drop(session);
+    let left = copied.target.settings(&copied.catalog.settings).await?;
+    let name = |name| LeftOut { kind: "setting of the database".to_owned(), name };
+    copied.report.left_out.extend(left.into_iter().map(name));
+    collation(copied, progress).await?;
+    copied.target.finish().await?;
+    progress.send(Event::Done {
+        database: options.target.database().to_owned(),
+        rows: copied.report.tables.iter().map(|table| table.rows).sum(),
+        ms: millis(copied.started.elapsed()),
+    });
+    Ok(())
+}
+
+/// Another version of the collation library sorts otherwise. Indexes were built here, so they are right; bounds of
+/// partitions and constraints over text may not be.
+async fn collation(copied: &mut Copied, progress: &Progress) -> Result<()> {
+    let session = copied.target.loading.connect().await?;
+    let there = crate::catalog::server(&session).await?.collation_version;
+    let here = copied.catalog.server.collation_version.clone();
+    if let (Some(here), Some(there)) = (here, there)
+        && here != there
+    {
+        let finding = Finding {
+            rule: "collation-version".to_owned(),
+            subject: copied.catalog.server.collate.clone(),
+            message: format!("the source's collation is of version {here}, the target's of {there}: text may sort otherwise"),
+            warning: true,
+        };
+        progress.warn(finding.to_string());
+        copied.report.warnings.push(finding);
+    }
+    Ok(())
+}

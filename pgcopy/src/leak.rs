@@ -1,0 +1,235 @@
+//! A search for the source's values in the finished copy. Values of masked columns that are rare and hard to guess are
+//! drawn before the load and looked for afterwards: as whole values in every text column of every row (up to a bound),
+//! and inside longer texts and JSON in a sample. The values stay in memory; no message repeats one.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use aho_corasick::AhoCorasick;
+use futures::StreamExt as _;
+use masking::{Decision, Decisions, SqlMask};
+use serde::Serialize;
+
+use crate::catalog::{Catalog, Column, Table};
+use crate::conn::Session;
+use crate::error::{Context as _, Error, Result};
+use crate::sql::ident;
+
+/// Values per column.
+const PER_COLUMN: usize = 40;
+
+/// Values in all.
+const IN_ALL: usize = 4000;
+
+/// Rows that are looked at for values, per table.
+const SAMPLE_ROWS: u64 = 400;
+
+/// Rows per table whose text columns are compared as wholes; of larger tables this many are drawn.
+const COMPARED_ROWS: u64 = 2_000_000;
+
+/// Bytes per table that are searched for values inside texts.
+const SEARCHED_BYTES: u64 = 16 << 20;
+
+/// What was searched, for the report.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Values that were looked for.
+    pub values: usize,
+    /// Tables that were searched.
+    pub tables: usize,
+    /// Bytes that were searched inside texts.
+    pub bytes: u64,
+    /// Columns whose values could not be looked for, and why.
+    pub not_seen: Vec<String>,
+}
+
+/// Values of the source.
+#[derive(Clone, Default)]
+pub(crate) struct Values {
+    pub(crate) values: Vec<String>,
+    not_seen: Vec<String>,
+}
+
+/// Whether a value is worth looking for: long, varied, and no word that a dictionary could hold.
+fn telling(value: &str) -> bool {
+    let length = value.chars().count();
+    let mut letters: Vec<char> = value.chars().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    let marked = value.contains('@') || value.chars().filter(char::is_ascii_digit).count() >= 3;
+    (10..=200).contains(&length) && letters.len() >= 6 && (marked || length >= 24)
+}
+
+/// Whether the mask takes every value away, so that finding one in the copy means a leak.
+fn removed(decision: &Decision) -> bool {
+    match decision {
+        Decision::Sql(SqlMask::Shuffle { .. }) | Decision::Keep | Decision::Generated => false,
+        Decision::Sql(_) | Decision::Default => true,
+        Decision::Engine(engine) => {
+            let partly = ["json", "partial", "generalize", "noise", "template", "shuffle", "dateShift"];
+            engine.when.is_empty() && !partly.contains(&engine.mask.name())
+        }
+    }
+}
+
+/// Draws values from every masked text column, as the snapshot shows them.
+pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Decisions) -> Result<Values> {
+    let mut all = Values::default();
+    for table in catalog.with_rows() {
+        let Some(decision) = decisions.table(&table.masking_name()) else { continue };
+        if decision.truncate {
+            continue;
+        }
+        let (mut columns, mut unseen) = (Vec::new(), Vec::new());
+        for column in decision.columns.iter().filter(|c| removed(&c.decision)) {
+            let name = &column.column.name;
+            let readable = matches!(column.decision, Decision::Engine(_));
+            let textual = table.column(name).is_some_and(|c| catalog.types.textual(c.type_oid));
+            match (textual, readable) {
+                (true, true) => columns.push(name.clone()),
+                (true, false) => unseen.push(format!("{}.{name}: never read", table.title())),
+                _ => {}
+            }
+        }
+        all.not_seen.append(&mut unseen);
+        if !columns.is_empty() && table.bytes > 0 && all.values.len() < IN_ALL {
+            sample_table(session, table, &columns, &mut all).await?;
+        }
+    }
+    all.values.sort_unstable();
+    all.values.dedup();
+    Ok(all)
+}
+
+async fn sample_table(session: &Session, table: &Table, columns: &[String], all: &mut Values) -> Result<()> {
+    let list: Vec<String> =
+        columns.iter().map(|c| format!("left({}::text, 201)", ident(c))).collect();
+    let part = fraction(SAMPLE_ROWS * 5, table.rows);
+    let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
+    let statement =
+        format!("SELECT {} FROM ONLY {}{sampled} LIMIT {SAMPLE_ROWS}", list.join(", "), table.sql());
+    let rows = session.client.query(&statement, &[]).await.context(format!("sampling {}", table.title()))?;
+    for at in 0..columns.len() {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for value in rows.iter().filter_map(|row| row.get::<_, Option<String>>(at)) {
+            *counts.entry(value).or_default() += 1;
+        }
+        let mut rare: Vec<String> =
+            counts.into_iter().filter(|(value, n)| *n == 1 && telling(value)).map(|(value, _)| value).collect();
+        if rare.is_empty() && !rows.is_empty() {
+            all.not_seen.push(format!("{}.{}: no telling values in the sample", table.title(), columns[at]));
+        }
+        rare.sort_unstable();
+        rare.truncate(PER_COLUMN);
+        all.values.append(&mut rare);
+    }
+    Ok(())
+}
+
+/// The share of a table, in percent, that holds about `wanted` rows.
+fn fraction(wanted: u64, rows: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let share = wanted as f64 * 100.0 / rows.max(1) as f64;
+    share.clamp(0.0001, 100.0)
+}
+
+/// Looks for the values in every table of the copy.
+///
+/// # Errors
+/// [`Error::BadCopy`] with the columns that hold one; [`Error::Database`].
+pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values) -> Result<Summary> {
+    let mut summary =
+        Summary { values: values.values.len(), not_seen: values.not_seen.clone(), ..Summary::default() };
+    if values.values.is_empty() {
+        return Ok(summary);
+    }
+    let automaton = AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?;
+    let mut hits = Vec::new();
+    for table in catalog.with_rows() {
+        let columns: Vec<&Column> = table.columns.iter().filter(|c| catalog.types.textual(c.type_oid)).collect();
+        if columns.is_empty() {
+            continue;
+        }
+        summary.tables += 1;
+        hits.append(&mut whole(session, table, &columns, &values.values).await?);
+        let (bytes, mut inside) = inside(session, table, &columns, &automaton).await?;
+        summary.bytes += bytes;
+        hits.append(&mut inside);
+    }
+    hits.sort_unstable();
+    hits.dedup();
+    if hits.is_empty() {
+        return Ok(summary);
+    }
+    Err(Error::BadCopy(format!(
+        "values of masked columns were found in {}; mask these columns too",
+        hits.join(", ")
+    )))
+}
+
+/// Columns of a table that equal one of the values in some row.
+async fn whole(session: &Session, table: &Table, columns: &[&Column], values: &[String]) -> Result<Vec<String>> {
+    let counts: Vec<String> = columns
+        .iter()
+        .map(|c| format!("bool_or({}::text = ANY ($1::text[]))", ident(&c.name)))
+        .collect();
+    let part = fraction(COMPARED_ROWS, table.rows);
+    let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
+    let statement = format!("SELECT {} FROM ONLY {}{sampled}", counts.join(", "), table.sql());
+    let row = session.client.query_one(&statement, &[&values]).await;
+    let row = row.context(format!("searching {}", table.title()))?;
+    Ok(columns
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| row.get::<_, Option<bool>>(*at) == Some(true))
+        .map(|(_, column)| format!("{}.{}", table.title(), column.name))
+        .collect())
+}
+
+/// Columns of a table that hold one of the values inside a longer text, in a sample.
+async fn inside(
+    session: &Session,
+    table: &Table,
+    columns: &[&Column],
+    automaton: &AhoCorasick,
+) -> Result<(u64, Vec<String>)> {
+    let list: Vec<String> = columns.iter().map(|c| format!("{}::text", ident(&c.name))).collect();
+    let part = fraction(SEARCHED_BYTES, table.bytes);
+    let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
+    let statement = format!("COPY (SELECT {} FROM ONLY {}{sampled}) TO STDOUT", list.join(", "), table.sql());
+    let doing = || format!("searching {}", table.title());
+    let stream = session.client.copy_out(&statement).await.context(doing())?;
+    let mut stream = pin!(stream);
+    let (mut bytes, mut hits) = (0, Vec::new());
+    while let Some(row) = stream.next().await {
+        let row = row.context(doing())?;
+        bytes += row.len() as u64;
+        if automaton.is_match(&row[..]) {
+            for (field, column) in row.split(|byte| *byte == b'\t').zip(columns) {
+                if automaton.is_match(field) {
+                    hits.push(format!("{}.{}", table.title(), column.name));
+                }
+            }
+        }
+    }
+    Ok((bytes, hits))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_rare_looking_values_are_looked_for() {
+        let telling: Vec<bool> = ["carol.jones@corp.example", "+81 90 1234 5678", "Tokyo", "John Smith", "aaaaaaaaaaaa111"]
+            .iter()
+            .map(|value| super::telling(value))
+            .collect();
+        assert_eq!(telling, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn fractions_stay_within_what_tablesample_takes() {
+        assert!((super::fraction(10, 5) - 100.0).abs() < f64::EPSILON);
+        assert!(super::fraction(1, u64::MAX) > 0.0);
+    }
+}

@@ -1,0 +1,194 @@
+//! Rows from the source, through the masks, to the target. Memory does not grow with the table: a reader fills one
+//! buffer, the writer sends one; a wide row is sent in pieces while it is still the only copy.
+
+mod shape;
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use masking::TableMasker;
+use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::conn::Session;
+use crate::error::{Context as _, Error, Result};
+use crate::plan::TablePlan;
+use crate::progress::Progress;
+use crate::rate::Rate;
+use crate::snapshot::Snapshot;
+use shape::{Shaped, Shaper};
+
+/// Full buffers that may wait for the writer.
+const QUEUE: usize = 2;
+
+/// A row above this many bytes is wide: only one is in flight at a time.
+const WIDE: usize = 8 << 20;
+
+/// What all pipes of a copy share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) progress: Progress,
+    pub(crate) rate: Option<Arc<Rate>>,
+    pub(crate) wide: Arc<Semaphore>,
+}
+
+/// Rows and bytes of one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes read from the source.
+    pub bytes: u64,
+}
+
+type Pieces = VecDeque<(u64, Option<u64>)>;
+
+/// Copies one table in one transaction of the target. On an error the transaction is lost and the table stays empty.
+///
+/// # Errors
+/// [`Error::Database`], [`Error::Mask`], or [`Error::BadCopy`] if the target counted other rows than were sent.
+pub(crate) async fn copy(
+    shared: &Shared,
+    plan: &TablePlan,
+    masker: Option<&TableMasker>,
+    source: &Session,
+    target: &Session,
+) -> Result<Moved> {
+    let doing = || format!("copying {}", plan.title);
+    target.client.batch_execute("BEGIN").await.context(doing())?;
+    if let Some(statement) = plan.empty() {
+        target.client.batch_execute(&statement).await.context(doing())?;
+    }
+    let sink = target.client.copy_in::<_, Bytes>(&plan.copy_in()).await.context(doing())?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let sender = Arc::new(Mutex::new(sender));
+    let pieces = Arc::new(std::sync::Mutex::new(Pieces::from(plan.ranges())));
+    let mut helpers = JoinSet::new();
+    for number in 1..plan.readers {
+        let (shared, plan, sender) = (shared.clone(), plan.clone(), Arc::clone(&sender));
+        let (pieces, masker) = (Arc::clone(&pieces), masker.map(|masker| masker.for_stream(stream(&plan, number))));
+        helpers.spawn(async move {
+            let session = shared.snapshot.join().await?;
+            read_pieces(&shared, &plan, masker, &session, &pieces, &sender).await
+        });
+    }
+    let mine = masker.map(|masker| masker.for_stream(stream(plan, 0)));
+    let reading = async {
+        let mut moved = read_pieces(shared, plan, mine, source, &pieces, &sender).await?;
+        drop(sender);
+        while let Some(done) = helpers.join_next().await {
+            let more = done.map_err(|error| Error::Local(format!("a reader ended: {error}")))??;
+            moved.rows += more.rows;
+            moved.bytes += more.bytes;
+        }
+        Ok::<Moved, Error>(moved)
+    };
+    let (moved, written) = tokio::try_join!(reading, write(plan, sink, receiver))?;
+    if moved.rows != written {
+        return Err(Error::BadCopy(format!("{}: {} rows were read, {written} written", plan.title, moved.rows)));
+    }
+    target.client.batch_execute("COMMIT").await.context(doing())?;
+    Ok(moved)
+}
+
+/// A number of its own for every reader of every table.
+fn stream(plan: &TablePlan, reader: usize) -> u64 {
+    u64::from(plan.oid) << 16 | reader as u64
+}
+
+async fn write(
+    plan: &TablePlan,
+    sink: tokio_postgres::CopyInSink<Bytes>,
+    mut receiver: mpsc::Receiver<Bytes>,
+) -> Result<u64> {
+    let doing = || format!("writing {}", plan.title);
+    let mut sink = pin!(sink);
+    if plan.binary {
+        sink.feed(Bytes::from_static(crate::wire::HEADER)).await.context(doing())?;
+    }
+    while let Some(bytes) = receiver.recv().await {
+        sink.feed(bytes).await.context(doing())?;
+    }
+    if plan.binary {
+        sink.feed(Bytes::from_static(crate::wire::TRAILER)).await.context(doing())?;
+    }
+    sink.finish().await.context(doing())
+}
+
+async fn read_pieces(
+    shared: &Shared,
+    plan: &TablePlan,
+    masker: Option<TableMasker>,
+    session: &Session,
+    pieces: &std::sync::Mutex<Pieces>,
+    sender: &Mutex<mpsc::Sender<Bytes>>,
+) -> Result<Moved> {
+    let mut shaper = Shaper::new(plan, masker);
+    let mut moved = Moved::default();
+    loop {
+        let next = pieces.lock().ok().and_then(|mut pieces| pieces.pop_front());
+        let Some(range) = next else { return Ok(moved) };
+        let more = read(shared, plan, &mut shaper, session, range, sender).await?;
+        moved.rows += more.rows;
+        moved.bytes += more.bytes;
+    }
+}
+
+async fn read(
+    shared: &Shared,
+    plan: &TablePlan,
+    shaper: &mut Shaper,
+    session: &Session,
+    range: (u64, Option<u64>),
+    sender: &Mutex<mpsc::Sender<Bytes>>,
+) -> Result<Moved> {
+    let doing = || format!("reading {}", plan.title);
+    let stream = session.client.copy_out(&plan.copy_out(range)).await.context(doing())?;
+    let mut stream = pin!(stream);
+    let mut moved = Moved::default();
+    let mut counted = moved;
+    shaper.begin();
+    while let Some(message) = stream.next().await {
+        let message = message.context(doing())?;
+        let size = message.len();
+        moved.bytes += size as u64;
+        if let Some(rate) = &shared.rate {
+            rate.pass(size).await;
+        }
+        let permit = if size > WIDE { shared.wide.acquire().await.ok() } else { None };
+        match shaper.row(message)? {
+            Shaped::Nothing => continue,
+            Shaped::Buffered => {}
+            Shaped::Full => {
+                send(&*sender.lock().await, shaper.take()).await?;
+                shared.progress.moved(moved.rows - counted.rows, moved.bytes - counted.bytes);
+                counted = moved;
+            }
+            Shaped::Wide(row) => {
+                let sender = sender.lock().await;
+                send(&sender, shaper.take()).await?;
+                let mut pieces = row;
+                while let Some(piece) = shaper.piece(&mut pieces)? {
+                    send(&sender, piece).await?;
+                }
+            }
+        }
+        moved.rows += 1;
+        drop(permit);
+    }
+    send(&*sender.lock().await, shaper.take()).await?;
+    shared.progress.moved(moved.rows - counted.rows, moved.bytes - counted.bytes);
+    Ok(moved)
+}
+
+async fn send(sender: &mpsc::Sender<Bytes>, bytes: Bytes) -> Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    // The writer's own error says why it went away.
+    sender.send(bytes).await.map_err(|_| Error::Local("the writer ended early".to_owned()))
+}

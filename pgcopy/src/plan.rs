@@ -1,0 +1,323 @@
+//! What a copy will do, as plain data: per table the statement that reads it, the one that writes it, and how many
+//! sessions share the work. `--dry-run` prints exactly this.
+
+use std::fmt::Write as _;
+
+use masking::{Decision, Decisions, SqlMask, TableDecision};
+
+use crate::catalog::{Catalog, Oid, Table};
+use crate::error::{Error, Result};
+use crate::sql::ident;
+
+/// One table's part of the copy.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// The table's id at the source.
+    pub oid: Oid,
+    /// `schema.name`.
+    pub title: String,
+    /// The name under which the policy decides.
+    pub name: masking::TableName,
+    /// The columns that move, in order.
+    pub columns: Vec<String>,
+    /// The statement's FROM clause and what is selected.
+    select: String,
+    from: String,
+    filter: Option<String>,
+    /// Plain `COPY table TO` suffices: nothing is computed or filtered.
+    direct: Option<String>,
+    into: String,
+    /// Whether rows travel in binary.
+    pub binary: bool,
+    /// Whether rows pass through the masks.
+    pub masked: bool,
+    /// Whether the rows go through the partitioned root, because a mask may move them to another partition.
+    pub routed: bool,
+    /// Estimated rows.
+    pub rows: u64,
+    /// Bytes at the source, TOAST included.
+    pub bytes: u64,
+    /// Pages of the heap.
+    pub pages: u64,
+    /// Sessions that read this table at once; more than one splits it by ctid.
+    pub readers: usize,
+    /// No rows are copied.
+    pub truncate: bool,
+}
+
+/// A table below this size is read in one piece.
+const SPLIT: u64 = 64 << 20;
+
+/// Pieces per reader, so that none waits long for another.
+const PIECES: u64 = 4;
+
+/// The column that numbers rows while shuffled columns change places.
+const NUMBER: &str = "keelway pgcopy number";
+
+impl TablePlan {
+    /// Pages `[from, to)` of each piece; the last one is open, because the table may have grown since it was measured.
+    pub fn ranges(&self) -> Vec<(u64, Option<u64>)> {
+        if self.readers < 2 {
+            return vec![(0, None)];
+        }
+        let pieces = PIECES * self.readers as u64;
+        let step = self.pages.div_ceil(pieces).max(1);
+        (0..pieces)
+            .map(|i| (i * step, Some((i + 1) * step).filter(|_| i + 1 < pieces)))
+            .filter(|(from, _)| *from < self.pages.max(1))
+            .map(|(from, to)| (from, to.filter(|to| *to < self.pages)))
+            .collect()
+    }
+
+    /// The statement that reads one piece.
+    pub fn copy_out(&self, range: (u64, Option<u64>)) -> String {
+        let format = if self.binary { "binary" } else { "text" };
+        if let (Some(direct), (0, None)) = (&self.direct, range) {
+            return format!("COPY {direct} TO STDOUT (FORMAT {format})");
+        }
+        let mut conditions: Vec<String> = self.filter.iter().map(|filter| format!("({filter})")).collect();
+        if range.0 > 0 {
+            conditions.push(format!("t.ctid >= '({},0)'::tid", range.0));
+        }
+        if let Some(to) = range.1 {
+            conditions.push(format!("t.ctid < '({to},0)'::tid"));
+        }
+        let filter =
+            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        format!("COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT {format})", self.select, self.from)
+    }
+
+    /// The statement that writes the table.
+    pub fn copy_in(&self) -> String {
+        let format = if self.binary { "binary" } else { "text" };
+        let freeze = if self.routed { "" } else { ", FREEZE" };
+        format!("COPY {} FROM STDIN (FORMAT {format}{freeze})", self.into)
+    }
+
+    /// The statement that makes FREEZE possible: it is only allowed on a table emptied in the same transaction.
+    pub fn empty(&self) -> Option<String> {
+        (!self.routed).then(|| {
+            let table = self.into.split(" (").next().unwrap_or(&self.into);
+            format!("TRUNCATE ONLY {table}")
+        })
+    }
+}
+
+/// Plans every table with rows, largest first.
+///
+/// # Errors
+/// [`Error::Usage`] if every column of a table is left to its default, which COPY cannot write.
+pub fn tables(
+    catalog: &Catalog,
+    decisions: &Decisions,
+    filters: &dyn Fn(&Table) -> Option<String>,
+    jobs: usize,
+    salt: &str,
+) -> Result<Vec<TablePlan>> {
+    let mut plans = Vec::new();
+    for table in catalog.with_rows() {
+        let Some(decision) = decisions.table(&table.masking_name()) else {
+            return Err(Error::Usage(format!("{} has no decision; read the catalog again", table.title())));
+        };
+        plans.push(plan(catalog, table, decision, filters(table), salt)?);
+    }
+    plans.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.title.cmp(&b.title)));
+    let total: u64 = plans.iter().map(|plan| plan.bytes).sum();
+    for plan in &mut plans {
+        let fair = (total / jobs.max(1) as u64).max(SPLIT);
+        let wanted = usize::try_from(plan.bytes / fair + 1).unwrap_or(jobs).min(jobs);
+        let splittable = plan.readers > 0 && catalog.server.major() >= 14 && plan.bytes >= SPLIT;
+        plan.readers = if splittable { wanted } else { 1 };
+    }
+    Ok(plans)
+}
+
+fn plan(
+    catalog: &Catalog,
+    table: &Table,
+    decision: &TableDecision,
+    filter: Option<String>,
+    salt: &str,
+) -> Result<TablePlan> {
+    let copied: Vec<_> = decision.copied().collect();
+    if copied.is_empty() && !decision.truncate && !table.columns.is_empty() {
+        return Err(Error::Usage(format!(
+            "every column of {} is left to its default; say `truncate: true`, or keep one column",
+            table.title()
+        )));
+    }
+    let columns: Vec<String> = copied.iter().map(|c| c.column.name.clone()).collect();
+    let list = columns.iter().map(|name| ident(name)).collect::<Vec<_>>().join(", ");
+    let shuffled = groups(decision);
+    let select: Vec<String> = copied
+        .iter()
+        .map(|c| match &c.decision {
+            Decision::Sql(mask) => mask.expression(&c.column),
+            _ => format!("t.{}", ident(&c.column.name)),
+        })
+        .collect();
+    let binary = copied.iter().all(|c| {
+        let safe = c.column.ty.binary_safe();
+        let known = table.column(&c.column.name).is_some_and(|column| catalog.types.binary(column.type_oid));
+        safe || known && !matches!(c.decision, Decision::Engine(_))
+    });
+    let computed = copied.iter().any(|c| matches!(c.decision, Decision::Sql(_)));
+    let columns_sql = if list.is_empty() { String::new() } else { format!(" ({list})") };
+    let routed = routed(catalog, table, decision);
+    let into = if routed { catalog.root(table) } else { table };
+    let plain = shuffled.is_empty() && filter.is_none() && !computed;
+    Ok(TablePlan {
+        oid: table.oid,
+        title: table.title(),
+        name: table.masking_name(),
+        select: select.join(", "),
+        from: if shuffled.is_empty() {
+            format!("ONLY {} t", table.sql())
+        } else {
+            shuffle_from(table, &columns, &shuffled, filter.as_deref(), salt)
+        },
+        direct: plain.then(|| format!("{}{columns_sql}", table.sql())),
+        filter: filter.filter(|_| shuffled.is_empty()),
+        into: format!("{}{columns_sql}", into.sql()),
+        binary,
+        masked: !decision.passes_through(),
+        routed,
+        rows: table.rows,
+        bytes: table.bytes,
+        pages: table.heap_bytes / 8192,
+        readers: usize::from(table.heap && shuffled.is_empty()),
+        truncate: decision.truncate,
+        columns,
+    })
+}
+
+/// A mask on a column of the partition key may move a row to another partition.
+fn routed(catalog: &Catalog, table: &Table, decision: &TableDecision) -> bool {
+    let mut at = table;
+    while at.partition {
+        let Some(parent) = at.parents.first().and_then(|oid| catalog.table(*oid)) else { return false };
+        let moved = decision.columns.iter().any(|c| {
+            parent.partition_key.contains(&c.column.name)
+                && matches!(c.decision, Decision::Sql(_) | Decision::Engine(_) | Decision::Default)
+        });
+        if moved {
+            return true;
+        }
+        at = parent;
+    }
+    false
+}
+
+/// The shuffled columns of each group.
+fn groups(decision: &TableDecision) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    for column in decision.copied() {
+        if let Decision::Sql(SqlMask::Shuffle { group }) = &column.decision {
+            if groups.len() <= *group {
+                groups.resize(group + 1, Vec::new());
+            }
+            if let Some(columns) = groups.get_mut(*group) {
+                columns.push(column.column.name.clone());
+            }
+        }
+    }
+    groups
+}
+
+/// Rows joined with themselves in an order that the salt decides, group by group.
+fn shuffle_from(table: &Table, columns: &[String], groups: &[Vec<String>], filter: Option<&str>, salt: &str) -> String {
+    let number = ident(NUMBER);
+    let list = |names: &[String]| names.iter().map(|n| format!("t.{}", ident(n))).collect::<Vec<_>>().join(", ");
+    let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+    let only = format!("ONLY {} t{filter}", table.sql());
+    let mut from = format!("(SELECT {}, row_number() OVER () AS {number} FROM {only}) t", list(columns));
+    for (group, names) in groups.iter().enumerate().filter(|(_, names)| !names.is_empty()) {
+        let _ = write!(
+            from,
+            " JOIN (SELECT {}, row_number() OVER (ORDER BY sha256(convert_to(t.ctid::text || '{salt}{group}', 'UTF8'))) \
+             AS {number} FROM {only}) \"s{group}\" ON \"s{group}\".{number} = t.{number}",
+            list(names)
+        );
+    }
+    from
+}
+
+/// The plan for people: tables, order, ranges, masks, statements.
+pub fn render(plans: &[TablePlan], decisions: &Decisions) -> String {
+    let mut out = String::new();
+    for plan in plans {
+        let _ = writeln!(
+            out,
+            "{}: about {} rows, {:.1} MiB, {}, {} reader(s){}",
+            plan.title,
+            plan.rows,
+            mib(plan.bytes),
+            if plan.binary { "binary" } else { "text" },
+            plan.readers,
+            if plan.truncate { ", truncated: no rows are copied" } else { "" }
+        );
+        if plan.truncate {
+            continue;
+        }
+        for range in plan.ranges() {
+            let _ = writeln!(out, "  read   {}", plan.copy_out(range));
+        }
+        let _ = writeln!(out, "  write  {}", plan.copy_in());
+        for line in decisions.report().iter().filter(|line| line.table == plan.name && line.action != "keep") {
+            let _ = writeln!(out, "  mask   {}: {}", line.column, line.action);
+        }
+    }
+    out
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(readers: usize, pages: u64) -> TablePlan {
+        TablePlan {
+            oid: 1,
+            title: "public.t".into(),
+            name: masking::TableName::new("public", "t"),
+            columns: vec!["a".into()],
+            select: "t.\"a\"".into(),
+            from: "ONLY \"public\".\"t\" t".into(),
+            filter: Some("true".into()),
+            direct: None,
+            into: "\"public\".\"t\" (\"a\")".into(),
+            binary: true,
+            masked: false,
+            routed: false,
+            rows: 0,
+            bytes: pages * 8192,
+            pages,
+            readers,
+            truncate: false,
+        }
+    }
+
+    #[test]
+    fn ranges_cover_every_page_once_and_the_last_is_open() {
+        for (readers, pages) in [(2, 1000), (3, 7), (2, 0), (4, 1_000_003)] {
+            let ranges = table(readers, pages).ranges();
+            assert_eq!(ranges.first().map(|r| r.0), Some(0));
+            assert_eq!(ranges.last().map(|r| r.1), Some(None));
+            assert!(ranges.windows(2).all(|pair| pair[0].1 == Some(pair[1].0)), "{ranges:?}");
+        }
+    }
+
+    #[test]
+    fn a_piece_reads_its_pages_and_keeps_the_filter() {
+        let sql = table(2, 1000).copy_out((5, Some(9)));
+        assert_eq!(
+            sql,
+            "COPY (SELECT t.\"a\" FROM ONLY \"public\".\"t\" t WHERE (true) AND t.ctid >= '(5,0)'::tid \
+             AND t.ctid < '(9,0)'::tid) TO STDOUT (FORMAT binary)"
+        );
+    }
+}

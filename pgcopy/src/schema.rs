@@ -1,0 +1,45 @@
+//! The schema's text: taken from `pg_dump -s`, cut into statements by a lexer that knows SQL's quotes (an object's
+//! name or a function's body cannot fake a boundary), sorted into phases, and searched before it is applied.
+
+mod classify;
+mod dump;
+mod lexer;
+mod scan;
+
+pub use classify::{Kind, Lock, Phase, Statement, classify};
+pub use dump::{Dump, PgDump};
+pub use lexer::{Token, literals, split, tokens};
+pub use scan::scan;
+
+use crate::catalog::LeftOut;
+
+/// A schema, sorted.
+#[derive(Clone, Debug, Default)]
+pub struct Schema {
+    /// Before the data, in the dump's order.
+    pub before: Vec<Statement>,
+    /// After the data.
+    pub after: Vec<Statement>,
+    /// What was left out, by kind and name.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Schema {
+    /// Sorts the text of a plain dump.
+    pub fn parse(text: &str) -> Self {
+        let mut schema = Self::default();
+        for statement in split(text) {
+            let statement = classify(&statement);
+            match statement.phase {
+                Phase::Before => schema.before.push(statement),
+                Phase::After => schema.after.push(statement),
+                Phase::Drop => {}
+                Phase::LeftOut => {
+                    let name = statement.subject.clone().unwrap_or_default();
+                    schema.left_out.push(LeftOut { kind: statement.kind.title().to_owned(), name });
+                }
+            }
+        }
+        schema
+    }
+}
