@@ -4,11 +4,16 @@
 //! [`Plan`]: steps for the writer, events, and when to look again. After the writer has carried the steps out, the
 //! status is derived, purely again, from the World and from what the cluster answered ([`Applied`]).
 
+pub mod app;
 pub mod condition;
+pub mod config_repo;
+pub mod environment;
 pub mod matching;
 pub mod object;
 pub mod refusal;
 pub mod requeue;
+pub mod run;
+pub mod sizes;
 pub mod step;
 
 pub use object::{Manifest, ObjectKey};
