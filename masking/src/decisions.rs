@@ -161,8 +161,8 @@ pub struct EngineMask {
     pub when: Vec<Condition>,
     /// What happens elsewhere.
     pub otherwise: Option<Otherwise>,
-    /// The column is part of a unique key.
-    pub unique: bool,
+    /// Characters that the domain's shortest column holds: what is made fits all of them alike.
+    pub max: Option<u32>,
 }
 
 /// Whom a row is about.

@@ -165,7 +165,9 @@ pub(crate) fn permute_int(ff1: &Ff1, value: i64) -> i64 {
     let magnitude = magnitude.cast_unsigned();
     let width = 64 - magnitude.leading_zeros();
     let permuted = match width {
-        0..=14 => low(ff1, magnitude, 14, sign),
+        // Zero stays zero: programs and CHECKs give it a meaning, and sequences start at one.
+        0 if sign == 0 => 0,
+        0..=14 => walk(ff1, magnitude, 14, sign, u64::from(sign == 0)),
         15 => high(ff1, magnitude, 14, sign),
         16..=30 => walk(ff1, magnitude, 30, sign, 1 << 15),
         31 => high(ff1, magnitude, 30, sign),
@@ -266,6 +268,7 @@ mod tests {
             prop_assert_eq!(masked < 0, value < 0);
             let half = 1i64 << (class(value) - 2);
             prop_assert_eq!((0..half).contains(&masked), (0..half).contains(&value));
+            prop_assert_eq!(masked == 0, value == 0);
         }
 
         #[test]

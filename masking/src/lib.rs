@@ -30,9 +30,11 @@ mod problem;
 pub mod render;
 mod reversible;
 mod schema;
+pub mod suggest;
 mod types;
 
 pub use decide::decide;
+pub use decide::shapes::Shape;
 pub use decisions::{
     ColumnDecision, ColumnReport, Decision, Decisions, EngineMask, Reversible, SqlMask, Subject,
     TableDecision, quote_literal,

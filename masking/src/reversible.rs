@@ -18,6 +18,7 @@ impl Leaf {
         match self {
             Self::Id(_) if ty.family() == Family::Text => Reversible::No,
             Self::Id(_)
+            | Self::Uuid(_)
             | Self::Digits(_)
             | Self::Phone(_)
             | Self::Zip(_)

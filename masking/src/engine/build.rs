@@ -70,11 +70,12 @@ impl Builder<'_> {
         let ty = column.ty();
         let key = self.key(&engine.domain, engine.needs_key())?;
         match &engine.mask {
+            Mask::Null(_) => Ok(Work::Null),
             Mask::Json(options) => {
                 let jsonb = matches!(ty.base().kind, TypeKind::Jsonb);
                 let keys = key.clone();
                 let mut build =
-                    |leaf: &Leaf, codec| self.masker(leaf, json_type(), codec, key.clone(), engine.fold_case);
+                    |leaf: &Leaf, codec| self.masker(leaf, json_type(), codec, key.clone(), engine);
                 JsonMasker::new(options, jsonb, self.wire, keys, &mut build).map(Box::new).map(Work::Json)
             }
             Mask::Composite(options) => {
@@ -87,7 +88,7 @@ impl Builder<'_> {
                         options.fields.iter().find(|f| f.name == field.name).and_then(|f| f.mask.as_ref());
                     // What lies within a composite travels as text on either wire.
                     masks.push(
-                        leaf.map(|l| self.value(l, &field.ty, Wire::Text, key.clone(), engine.fold_case))
+                        leaf.map(|l| self.value(l, &field.ty, Wire::Text, key.clone(), engine))
                             .transpose()?,
                     );
                 }
@@ -107,7 +108,7 @@ impl Builder<'_> {
                 let leaf = mask
                     .leaf()
                     .ok_or_else(|| format!("the mask `{}` does not run in the engine", mask.name()))?;
-                self.value(&leaf, ty, self.wire, key, engine.fold_case).map(Box::new).map(Work::Value)
+                self.value(&leaf, ty, self.wire, key, engine).map(Box::new).map(Work::Value)
             }
         }
     }
@@ -118,12 +119,11 @@ impl Builder<'_> {
         ty: &Type,
         wire: Wire,
         key: DomainKey,
-        fold_case: bool,
+        engine: &EngineMask,
     ) -> Result<ValueMask, String> {
         let codec = Codec::new(ty, wire)
             .ok_or_else(|| format!("the mask `{}` cannot read type {}", leaf.name(), ty.name))?;
-        // In a text array or composite the elements are texts as well.
-        let masker = self.masker(leaf, ty, codec, key, fold_case)?;
+        let masker = self.masker(leaf, ty, codec, key, engine)?;
         Ok(ValueMask { codec, masker, array: ty.is_array(), wire })
     }
 
@@ -133,12 +133,13 @@ impl Builder<'_> {
         ty: &Type,
         codec: Codec,
         key: DomainKey,
-        fold_case: bool,
+        engine: &EngineMask,
     ) -> Result<Masker, String> {
+        let (shortest, fold_case) = (engine.max, engine.fold_case);
         let words = Words {
             locale: self.decisions.locale,
             email_domain: self.decisions.email_domain.clone(),
-            max: codec.max.map(|max| max as usize),
+            max: codec.max.into_iter().chain(shortest).min().map(|max| max as usize),
         };
         Masker::new(leaf, Build { ty, codec, words, key, fold_case })
     }

@@ -24,7 +24,6 @@ pub(crate) struct Scratch {
     pub(crate) text: String,
     pub(crate) found: Vec<u8>,
     pub(crate) unpacked: Unpacked,
-    pub(crate) element: Vec<u8>,
 }
 
 /// What a row gives to the masks of its values.

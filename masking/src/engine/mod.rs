@@ -149,6 +149,8 @@ struct Worker {
 }
 
 enum Work {
+    /// NULL; for every type.
+    Null,
     Value(Box<ValueMask>),
     Json(Box<json::JsonMasker>),
     /// A mask per field; none where it is kept.
@@ -298,7 +300,7 @@ impl TableMasker {
                 };
                 nested::text_composite(raw, masks.len(), &mut out.bytes, &mut one)
             }
-            Work::Template(..) => Ok(Outcome::Null),
+            Work::Null | Work::Template(..) => Ok(Outcome::Null),
         }
     }
 

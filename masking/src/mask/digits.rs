@@ -233,8 +233,11 @@ fn digits_over(text: &str, first: &[u8], out: &mut String) {
     }
 }
 
-/// An integer of as many digits, within `min..=max`.
+/// An integer of the same sign and as many digits, within `min..=max`; zero stays zero.
 pub(crate) fn integer(keys: &Keys<'_>, value: i64, min: i64, max: i64) -> i64 {
+    if value == 0 {
+        return 0;
+    }
     let mut rest = value.unsigned_abs();
     let mut buffer = [0u8; 20];
     let mut at = buffer.len();
@@ -250,14 +253,13 @@ pub(crate) fn integer(keys: &Keys<'_>, value: i64, min: i64, max: i64) -> i64 {
     // The start fits and begins with no zero, so the walk comes to an end.
     loop {
         keys.ff1.digits(digits);
-        if digits.len() > 1 && digits[0] == 0 {
+        if digits[0] == 0 {
             continue;
         }
         let number = digits.iter().fold(0i128, |n, d| n * 10 + i128::from(*d));
         let number = if value < 0 { -number } else { number };
         if let Ok(masked) = i64::try_from(number)
             && (min..=max).contains(&masked)
-            && (value >= 0 || masked < 0)
         {
             return masked;
         }

@@ -5,7 +5,7 @@ pub(crate) mod digits;
 mod net;
 mod number;
 mod password;
-mod regex;
+mod pattern;
 mod text;
 
 use crate::draw::{Draw, push_tag};
@@ -20,7 +20,7 @@ use crate::policy::{DateUnit, Leaf, Name, Scalar};
 use crate::types::{Type, TypeKind};
 use digits::Keys;
 use number::{Decimal, Spread, floor_to};
-pub(crate) use regex::Pattern;
+pub(crate) use pattern::Pattern;
 pub(crate) use text::{NamePart, Words};
 
 /// A mask, built for one column.
@@ -43,6 +43,7 @@ enum Kind {
     /// One of the literals, encoded beforehand; with more than one, drawn.
     Literals(Vec<Vec<u8>>),
     Id,
+    Uuid,
     Digits,
     Hash(usize),
     Partial {
@@ -117,8 +118,10 @@ impl Masker {
             words.email_domain.clone_from(domain);
         }
         let kind = kind(leaf, ty, codec, &key)?;
-        let permutes =
-            matches!(kind, Kind::Id | Kind::Digits | Kind::Phone | Kind::Zip(_) | Kind::Card | Kind::Iban);
+        let permutes = matches!(
+            kind,
+            Kind::Id | Kind::Uuid | Kind::Digits | Kind::Phone | Kind::Zip(_) | Kind::Card | Kind::Iban
+        );
         let ff1 = permutes.then(|| Box::new(Ff1::new(key.cipher_key())));
         let range = match codec.form {
             Form::Int(2) => (i16::MIN.into(), i16::MAX.into()),
@@ -150,11 +153,6 @@ impl Masker {
                 | Kind::Prefix(_)
                 | Kind::Bits(_)
         ) && !matches!(&self.kind, Kind::Literals(list) if list.len() == 1)
-    }
-
-    /// The mask follows the person, where the row has one.
-    pub(crate) fn follows_person(&self) -> bool {
-        matches!(self.kind, Kind::Name(..) | Kind::Email { .. } | Kind::Username | Kind::DateShift(_))
     }
 
     /// In JSON, a number becomes a text for this mask.
@@ -215,6 +213,7 @@ impl Masker {
                 return Ok(Made::Literal(at));
             }
             Kind::Id => return self.id(input, text),
+            Kind::Uuid => return self.uuid(input, text),
             Kind::Hash(length) => return Ok(hash(&input.value, &input.tag, *length, text)),
             Kind::Username => self.words.username(&input.person, &input.tag, text),
             Kind::Url => self.words.url(&input.tag, text),
@@ -276,6 +275,26 @@ impl Masker {
             }
             _ => Err("the mask `id` works on integers, UUIDs and texts"),
         }
+    }
+
+    fn uuid(&self, input: &Input<'_>, text: &mut String) -> Result<Made, Refused> {
+        let Some(ff1) = &self.ff1 else { return Err("the mask has no cipher") };
+        if let Value::Uuid(uuid) = input.value {
+            return Ok(Made::Uuid(permute_uuid(ff1, uuid)));
+        }
+        let canonical = std::str::from_utf8(input.canonical).unwrap_or("");
+        let uuid = canonical_uuid(canonical).map(|uuid| permute_uuid(ff1, uuid)).unwrap_or_else(|| {
+            let mut made = [0; 16];
+            made.copy_from_slice(&input.tag[..16]);
+            // Version 4, variant 1 (RFC 9562).
+            made[6] = made[6] & 0x0f | 0x40;
+            made[8] = made[8] & 0x3f | 0x80;
+            made
+        });
+        let mut printed = Vec::with_capacity(36);
+        push_uuid(&uuid, &mut printed);
+        text.push_str(&String::from_utf8_lossy(&printed));
+        Ok(Made::Text)
     }
 
     fn digits(&self, input: &Input<'_>, found: &mut Vec<u8>, text: &mut String) -> Result<Made, Refused> {
@@ -475,6 +494,7 @@ fn kind(leaf: &Leaf, ty: &Type, codec: Codec, key: &DomainKey) -> Result<Kind, S
         },
         Leaf::Password(options) => literals(&[Scalar::Text(password::hash(options, &key.tag(b"\0salt"))?)])?,
         Leaf::Id(_) => Kind::Id,
+        Leaf::Uuid(_) => Kind::Uuid,
         Leaf::Digits(_) => Kind::Digits,
         Leaf::Hash(options) => Kind::Hash(options.length.unwrap_or(20) as usize),
         Leaf::Partial(options) => {

@@ -98,6 +98,8 @@ masks! {
     Ip(Nothing) = "ip",
     /// A locally administered MAC address. Irreversible.
     Mac(Nothing) = "mac",
+    /// A UUID; in a text column too. Version and variant stay. REVERSIBLE by the key's holder.
+    Uuid(Nothing) = "uuid",
     /// A card number of the same length with a right Luhn digit, from a range that no issuer uses; separators stay.
     /// REVERSIBLE by the key's holder.
     Card(Nothing) = "card",

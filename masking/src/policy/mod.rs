@@ -7,6 +7,7 @@ mod parse;
 
 pub use condition::{Condition, Scalar};
 pub use mask::*;
+pub(crate) use parse::nearest;
 pub use parse::{PolicyError, parse};
 use serde::{Deserialize, Serialize};
 
