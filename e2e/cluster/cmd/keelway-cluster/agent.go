@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"log"
+	"net/http"
+	"os"
+	"time"
+
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"keelway.dev/e2e/cluster/internal/localpath"
+	"keelway.dev/e2e/cluster/internal/settings"
+)
+
+// runAgent is the node's own helper, a component that up starts: volumes and network policies.
+func runAgent(ctx context.Context, s settings.Settings, args []string) error {
+	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
+	flags.StringVar(&s.State, "state", s.State, "the state folder")
+	kubeconfig := flags.String("kubeconfig", "", "how to reach the API server")
+	if err := flags.Parse(args); err != nil {
+		return errUsage
+	}
+	log.SetOutput(os.Stderr)
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 100, 200
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	factory := informers.NewSharedInformerFactory(client, 10*time.Minute)
+	volumes, err := localpath.New(client, factory, s.Path("volumes"), s.NodeName)
+	if err != nil {
+		return err
+	}
+	factory.Start(ctx.Done())
+	factory.WaitForCacheSync(ctx.Done())
+	go volumes.Run(ctx)
+	log.Print("the agent runs")
+	return serveReady(ctx, s.Addr("agent"))
+}
+
+// serveReady answers /readyz until the context ends.
+func serveReady(ctx context.Context, address string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	server := &http.Server{Addr: address, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		<-ctx.Done()
+		server.Close()
+	}()
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+module keelway.dev/e2e/images/hello
+
+go 1.25

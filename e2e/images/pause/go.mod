@@ -1,0 +1,3 @@
+module keelway.dev/e2e/images/pause
+
+go 1.25
