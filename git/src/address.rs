@@ -25,7 +25,7 @@ const METADATA_V4: [Ipv4Addr; 3] = [
 
 /// Special-purpose networks (IANA registries) that are not public, with what they are.
 const SPECIAL_V4: [(Ipv4Addr, u8, &str); 10] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8, "this network"),
+    (Ipv4Addr::UNSPECIFIED, 8, "this network"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "a private network"),
     (Ipv4Addr::new(100, 64, 0, 0), 10, "a carrier's private network"),
     (Ipv4Addr::new(127, 0, 0, 0), 8, "loopback"),
@@ -69,9 +69,10 @@ fn embedded_v4(address: IpAddr) -> Option<Ipv4Addr> {
     let s = v6.segments();
     let low = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match s {
-        [0, 0, 0, 0, 0, 0xffff, a, b] | [0x64, 0xff9b, 0, 0, 0, 0, a, b] => Some(low(a, b)),
+        [0, 0, 0, 0, 0, 0xffff, a, b] | [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => {
+            Some(low(a, b))
+        }
         [0, 0, 0, 0, 0, 0, a, b] if a != 0 || b > 1 => Some(low(a, b)),
-        [0x2002, a, b, ..] => Some(low(a, b)),
         _ => None,
     }
 }

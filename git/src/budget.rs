@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ pub(crate) struct Budget {
     idle: Duration,
     meter: Mutex<Meter>,
     failure: Mutex<Option<GitError>>,
+    greeted_from_memory: AtomicBool,
 }
 
 impl Budget {
@@ -43,6 +45,7 @@ impl Budget {
                 used: 0,
             }),
             failure: Mutex::new(None),
+            greeted_from_memory: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +100,15 @@ impl Budget {
             return Ok(());
         }
         Err(GitError::Timeout { phase, after: self.overall })
+    }
+
+    /// Notes that the server's greeting of an earlier call was used.
+    pub(crate) fn set_greeted_from_memory(&self) {
+        self.greeted_from_memory.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn greeted_from_memory(&self) -> bool {
+        self.greeted_from_memory.load(Ordering::Relaxed)
     }
 
     /// Notes why the call fails (the first reason stays) and wraps it for the git library.

@@ -25,6 +25,8 @@ pub enum Cap {
     Objects,
     /// `Limits::object_bytes`
     ObjectBytes,
+    /// `Limits::unpacked_bytes`
+    UnpackedBytes,
     /// `Limits::blob_bytes`
     BlobBytes,
     /// `Limits::read_bytes`
@@ -46,6 +48,7 @@ impl Cap {
             Self::PackBytes => "bytes received for one commit",
             Self::Objects => "objects in one commit",
             Self::ObjectBytes => "bytes in one git object",
+            Self::UnpackedBytes => "bytes in one commit once unpacked",
             Self::BlobBytes => "bytes in one file",
             Self::ReadBytes => "bytes in all files read",
             Self::Files => "files",

@@ -9,6 +9,7 @@
 
 mod address;
 mod budget;
+mod call;
 mod client;
 mod commit;
 mod credentials;
@@ -22,7 +23,9 @@ mod path;
 mod reference;
 mod session;
 mod snapshot;
+mod ssh;
 mod trust;
+mod unpack;
 mod url;
 
 pub use address::AddressPolicy;

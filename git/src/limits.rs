@@ -15,6 +15,8 @@ pub struct Limits {
     pub objects: u32,
     /// Bytes of a single unpacked object; also what one allocation may take while a pack is indexed.
     pub object_bytes: usize,
+    /// Bytes that all objects of one fetch unpack to; with `object_bytes` it bounds the memory that a fetch takes.
+    pub unpacked_bytes: usize,
     /// Bytes of one file that is read.
     pub blob_bytes: u64,
     /// Bytes of all files that one call reads.
@@ -47,6 +49,7 @@ impl Default for Limits {
             pack_bytes: 256 * MIB,
             objects: 200_000,
             object_bytes: 64 << 20,
+            unpacked_bytes: 256 << 20,
             blob_bytes: 4 * MIB,
             read_bytes: 64 * MIB,
             files: 20_000,
@@ -54,7 +57,7 @@ impl Default for Limits {
             tree_depth: 64,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(20),
-            overall_timeout: Duration::from_secs(120),
+            overall_timeout: Duration::from_mins(2),
             mirror_bytes: 512 * MIB,
             mirror_packs: 64,
         }

@@ -33,6 +33,32 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Where the lock of mirror `key` is.
+pub(crate) fn lock_path(cache: &Path, key: &str) -> PathBuf {
+    cache.join(format!("{key}.lock"))
+}
+
+/// The keys of all mirrors in `cache`, the one used last first.
+pub(crate) fn by_last_use(cache: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(cache)? {
+        let entry = entry?;
+        if let Some(key) = entry.file_name().to_str().and_then(|name| name.strip_suffix(".lock")) {
+            found.push((entry.metadata()?.modified()?, key.to_owned()));
+        }
+    }
+    found.sort_by(|a, b| b.cmp(a));
+    Ok(found.into_iter().map(|(_, key)| key).collect())
+}
+
+/// Removes a mirror that this process has not opened.
+pub(crate) fn remove(mirror: &Path) -> Result<(), GitError> {
+    match fs::remove_dir_all(mirror) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::storage(&error)),
+        _ => Ok(()),
+    }
+}
+
 /// A lock on one mirror that the operating system lifts when the process ends, however it ends. Two threads exclude
 /// each other as well, since each opens the file anew.
 #[derive(Debug)]
@@ -86,6 +112,8 @@ impl Drop for Store {
     fn drop(&mut self) {
         if self.retired.load(Ordering::Relaxed) {
             fs::remove_dir_all(&self.dir).ok();
+            // The folder above goes too once it is empty; a newer generation in it keeps it.
+            self.dir.parent().map(fs::remove_dir);
         }
     }
 }
@@ -117,7 +145,7 @@ impl Store {
             fs::create_dir_all(dir.join("objects/pack"))?;
             fs::create_dir_all(dir.join("refs/keelway"))?;
             fs::write(dir.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
-            fs::write(dir.join("HEAD"), "ref: refs/keelway/none\n") // last: its presence says "whole"
+            fs::write(dir.join("HEAD"), "ref: refs/heads/none\n") // last: its presence says "whole"
         };
         write().map_err(|error| GitError::storage(&error))?;
         Ok(Arc::new(Self::at(dir)))
@@ -143,7 +171,7 @@ impl Store {
             ..gix_odb::store::init::Options::default()
         };
         gix_odb::at_opts(self.dir.join("objects"), gix_hash::Kind::Sha1, None, options)
-            .map_err(|error| self.corrupt(error.to_string()))
+            .map_err(|error| self.corrupt(&error.to_string()))
     }
 
     /// Records that `reference` stands for `commit`, whose objects are all here.
@@ -159,14 +187,14 @@ impl Store {
     pub(crate) fn tips(&self) -> Result<Vec<ObjectId>, GitError> {
         let mut found = Vec::new();
         for entry in
-            fs::read_dir(self.dir.join("refs/keelway")).map_err(|error| self.corrupt(error.to_string()))?
+            fs::read_dir(self.dir.join("refs/keelway")).map_err(|error| self.corrupt(&error.to_string()))?
         {
             let entry = entry.map_err(|error| GitError::storage(&error))?;
             let modified =
                 entry.metadata().and_then(|data| data.modified()).map_err(|e| GitError::storage(&e))?;
             let text = fs::read(entry.path()).map_err(|error| GitError::storage(&error))?;
             let id = ObjectId::from_hex(text.trim_ascii())
-                .map_err(|_| self.corrupt("a ref holds no object id".to_owned()))?;
+                .map_err(|_| self.corrupt("a ref holds no object id"))?;
             found.push((modified, id));
         }
         found.sort_by(|a, b| b.cmp(a));
@@ -178,7 +206,7 @@ impl Store {
 
     /// All commits here have no history; the server has to know.
     pub(crate) fn write_shallow(&self, commits: &[ObjectId]) -> Result<(), GitError> {
-        let lines: String = commits.iter().map(|id| format!("{id}\n")).collect();
+        let lines = commits.iter().map(|id| id.to_string() + "\n").collect::<String>();
         fs::remove_file(self.dir.join("shallow.lock")).ok(); // of a killed run; we hold the mirror's lock
         let path = self.shallow_file();
         let written = if lines.is_empty() {
@@ -196,7 +224,7 @@ impl Store {
             return Ok(true);
         }
         let (mut packs, mut bytes) = (0, 0);
-        for entry in fs::read_dir(self.pack_dir()).map_err(|error| self.corrupt(error.to_string()))? {
+        for entry in fs::read_dir(self.pack_dir()).map_err(|error| self.corrupt(&error.to_string()))? {
             let entry = entry.map_err(|error| GitError::storage(&error))?;
             bytes += entry.metadata().map_err(|error| GitError::storage(&error))?.len();
             packs += usize::from(entry.path().extension().is_some_and(|extension| extension == "pack"));
@@ -210,9 +238,9 @@ impl Store {
     }
 
     /// An error that also has the mirror fetched anew next time.
-    pub(crate) fn corrupt(&self, detail: String) -> GitError {
+    pub(crate) fn corrupt(&self, detail: &str) -> GitError {
         self.suspect.store(true, Ordering::Relaxed);
-        GitError::Corrupt { detail: crate::error::tame(&detail) }
+        GitError::Corrupt { detail: crate::error::tame(detail) }
     }
 }
 

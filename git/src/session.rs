@@ -1,13 +1,10 @@
 //! One conversation with a git server: greet, list refs, receive a pack. Works over any transport.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::BufRead;
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use gix_hash::ObjectId;
 use gix_protocol::fetch::negotiate::{Action, Round, one_round};
@@ -16,13 +13,17 @@ use gix_protocol::handshake::Ref;
 use gix_protocol::ls_refs::RefPrefixes;
 use gix_protocol::{Handshake, LsRefsCommand};
 use gix_transport::client::blocking_io::Transport;
-use gix_utils::progress::Discard;
+use gix_utils::progress::{Discard, DynNestedProgress};
 
 use crate::budget::Budget;
 use crate::credentials::Credentials;
 use crate::error::{Cap, GitError};
 use crate::limits::Limits;
 use crate::mirror::Store;
+use crate::unpack;
+
+/// Waiting ends by the transport's time-outs, so the library's own switch stays off while it talks.
+static STOP_NEVER: AtomicBool = AtomicBool::new(false);
 
 /// What the server says about one ref.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +66,15 @@ impl<'a> Session<'a> {
 
     /// The server's refs whose full names start with one of `prefixes`.
     pub(crate) fn refs(&mut self, prefixes: &[String]) -> Result<BTreeMap<String, Advertised>, GitError> {
-        let found = match self.handshake.refs.take() {
-            Some(refs) => refs, // protocol 0 and 1 send all of them with the greeting
-            None => {
-                let mut wanted = RefPrefixes::new();
-                wanted.extend(prefixes.iter().map(|prefix| prefix.as_str().into()));
-                LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent())
-                    .invoke_blocking(&mut self.transport, &mut Discard, false)
-                    .map_err(|error| explain(&self.budget, self.credentials, &error))?
-            }
+        // Protocol 0 and 1 send all of them with the greeting.
+        let found = if let Some(refs) = self.handshake.refs.take() {
+            refs
+        } else {
+            let mut wanted = RefPrefixes::new();
+            wanted.extend(prefixes.iter().map(|prefix| prefix.as_str().into()));
+            LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent())
+                .invoke_blocking(&mut self.transport, &mut Discard, false)
+                .map_err(|error| explain(&self.budget, self.credentials, &error))?
         };
         let named = found.iter().filter_map(advertised);
         Ok(named.filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect())
@@ -88,7 +89,6 @@ impl<'a> Session<'a> {
     ) -> Result<(), GitError> {
         store.write_shallow(haves)?;
         self.budget.allow(Cap::PackBytes, self.limits.pack_bytes);
-        let stop = AtomicBool::new(false);
         let depth = Shallow::DepthAtRemote(NonZeroU32::MIN);
         let options = Options {
             shallow_file: store.shallow_file(),
@@ -103,20 +103,13 @@ impl<'a> Session<'a> {
             trace_packetlines: false,
         };
         let (budget, limits) = (&self.budget, self.limits);
-        let result = stop_at(budget.deadline(), &stop, || {
-            gix_protocol::fetch(
-                &mut OneRound { want, haves },
-                |pack, _, _| {
-                    receive(pack, store, limits, budget, &stop)
-                        .map(|()| true)
-                        .map_err(|error| gix_error::Error::from_error(budget.fail(error)))
-                },
-                Discard,
-                &stop,
-                context,
-                options,
-            )
-        });
+        let receive = |pack: &mut dyn BufRead, _: &mut dyn DynNestedProgress, _: &AtomicBool| {
+            unpack::receive(pack, store, limits, budget)
+                .map(|()| true)
+                .map_err(|error| gix_error::Error::from_error(budget.fail(error)))
+        };
+        let mut question = OneRound { want, haves };
+        let result = gix_protocol::fetch(&mut question, receive, Discard, &STOP_NEVER, context, options);
         match result {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -136,75 +129,6 @@ fn advertised(found: &Ref) -> Option<(String, Advertised)> {
     };
     // A name that is not UTF-8 cannot be asked for, so nobody misses it.
     Some((String::from_utf8(name.to_vec()).ok()?, Advertised { want, target }))
-}
-
-/// Sets `stop` when the deadline passes while `work` runs: indexing a hostile pack must end as well.
-fn stop_at<T>(deadline: Instant, stop: &AtomicBool, work: impl FnOnce() -> T) -> T {
-    let (done, wait) = channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if wait.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
-                stop.store(true, Ordering::Relaxed);
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
-/// Reads a pack off the wire, checks what its header promises, and writes it with its index.
-fn receive(
-    pack: &mut dyn BufRead,
-    store: &Store,
-    limits: &Limits,
-    budget: &Budget,
-    stop: &AtomicBool,
-) -> Result<(), GitError> {
-    let mut header = [0; 12];
-    pack.read_exact(&mut header).map_err(|error| protocol(&error))?;
-    let count = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-    if !header.starts_with(b"PACK") {
-        return Err(GitError::Protocol { detail: "it sent no pack".into() });
-    }
-    if count > limits.objects {
-        return Err(GitError::too_large(Cap::Objects, u64::from(limits.objects)));
-    }
-    let mut whole = Cursor::new(header).chain(pack);
-    let options = gix_pack::bundle::write::Options {
-        thread_limit: Some(1),
-        alloc_limit_bytes: Some(limits.object_bytes),
-        ..gix_pack::bundle::write::Options::default()
-    };
-    let bases = store.objects(limits)?;
-    let written = gix_pack::Bundle::write_to_directory(
-        &mut whole,
-        Some(&store.pack_dir()),
-        &mut Discard,
-        stop,
-        Some(bases),
-        gix_hash::Kind::Sha1,
-        options,
-    );
-    match written {
-        Ok(outcome) => outcome.keep_path.map_or(Ok(()), |keep| remove_if_there(&keep)),
-        Err(error) if error.is_resource_exhausted() => {
-            Err(GitError::too_large(Cap::ObjectBytes, limits.object_bytes as u64))
-        }
-        Err(error) => Err(budget.failure().unwrap_or_else(|| protocol(&error))),
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<(), GitError> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::storage(&error)),
-        _ => Ok(()),
-    }
-}
-
-fn protocol(error: &dyn std::error::Error) -> GitError {
-    GitError::Protocol { detail: crate::error::tame(&error.to_string()) }
 }
 
 /// What really happened: the transport's own note, else what the server said, else the library's words.

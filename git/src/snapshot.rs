@@ -114,7 +114,7 @@ impl MirrorSnapshot {
             return Err(GitError::NotACommit { reference, kind: kind.to_string() });
         }
         let bytes = reader.object(commit, Kind::Commit)?;
-        let (info, tree) = CommitInfo::parse(Oid(commit), &bytes).map_err(|detail| store.corrupt(detail))?;
+        let (info, tree) = CommitInfo::parse(Oid(commit), &bytes).map_err(|detail| store.corrupt(&detail))?;
         Ok(Some(Self { store: Arc::clone(store), limits: limits.clone(), commit: info, tree }))
     }
 
@@ -178,7 +178,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn header(&self, id: ObjectId) -> Result<Option<gix_object::Header>, GitError> {
-        self.odb.try_header(&id).map_err(|error| self.store.corrupt(error.to_string()))
+        self.odb.try_header(&id).map_err(|error| self.store.corrupt(&error.to_string()))
     }
 
     fn kind(&self, id: ObjectId) -> Result<Option<Kind>, GitError> {
@@ -186,25 +186,26 @@ impl Reader<'_> {
     }
 
     fn size(&self, id: ObjectId) -> Result<u64, GitError> {
-        let header = self.header(id)?.ok_or_else(|| self.store.corrupt(format!("object {id} is missing")))?;
+        let header =
+            self.header(id)?.ok_or_else(|| self.store.corrupt(&format!("object {id} is missing")))?;
         Ok(header.size)
     }
 
     fn object(&self, id: ObjectId, kind: Kind) -> Result<Vec<u8>, GitError> {
-        let corrupt = |detail: String| self.store.corrupt(format!("object {id} {detail}"));
+        let corrupt = |detail: &str| self.store.corrupt(&format!("object {id} {detail}"));
         if self.size(id)? > self.limits.object_bytes as u64 {
             return Err(GitError::too_large(Cap::ObjectBytes, self.limits.object_bytes as u64));
         }
         let mut bytes = Vec::new();
-        let found = self.odb.try_find(&id, &mut bytes).map_err(|error| corrupt(error.to_string()))?;
-        let found = found.ok_or_else(|| corrupt("is missing".into()))?.kind;
+        let found = self.odb.try_find(&id, &mut bytes).map_err(|error| corrupt(&error.to_string()))?;
+        let found = found.ok_or_else(|| corrupt("is missing"))?.kind;
         if found != kind {
-            return Err(corrupt(format!("is a {found}, not a {kind}")));
+            return Err(corrupt(&format!("is a {found}, not a {kind}")));
         }
         // Git does not check this on reading. We do: what is applied is then what the commit names, bit for bit.
         match gix_object::compute_hash(HashKind::Sha1, kind, &bytes) {
             Ok(actual) if actual == id => Ok(bytes),
-            _ => Err(corrupt("has another content than its id says".into())),
+            _ => Err(corrupt("has another content than its id says")),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::error::GitError;
 
 /// The certificate authorities that one repository trusts: the public ones (Mozilla's list and the machine's own), and
 /// what its Secret's `ca.crt` adds. Nothing is shared between repositories and no check can be turned off.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trust {
     extra_ca_pem: Option<String>,
 }

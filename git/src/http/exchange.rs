@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -15,13 +16,16 @@ use zeroize::Zeroizing;
 
 use super::{Pool, Sender, open};
 use crate::budget::Budget;
-use crate::error::{ErrorClass, GitError, tame};
+use crate::credentials::Credentials;
+use crate::error::{ErrorClass, GitError};
 use crate::net::Dialer;
 use crate::url::RepoUrl;
 
 /// What a smart HTTP client asks first; the redirect of anything else makes no sense.
 const INFO_REFS: &str = "/info/refs";
 const MAX_REDIRECTS: usize = 3;
+/// How long the end of an answer that was read is waited for. It comes with the last bytes, or the connection is given up.
+const END_OF_BODY: Duration = Duration::from_millis(20);
 
 /// All that one call needs to talk to its host.
 pub(crate) struct Host {
@@ -32,6 +36,8 @@ pub(crate) struct Host {
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) url: RepoUrl,
     pub(crate) authorization: Option<Zeroizing<String>>,
+    /// For keeping them out of messages.
+    pub(crate) credentials: Credentials,
     pub(crate) budget: Arc<Budget>,
 }
 
@@ -62,10 +68,7 @@ impl Host {
 
     /// Like [`Host::send`] for the first question, following redirects that stay on this scheme, host and port.
     /// Returns the path that the repository was found at.
-    pub(super) fn discover(
-        self: &Arc<Self>,
-        ask: &mut Ask,
-    ) -> Result<(Response<()>, Body, String), GitError> {
+    pub(super) fn discover(self: &Arc<Self>, ask: &mut Ask) -> Result<(Body, String), GitError> {
         for _ in 0..=MAX_REDIRECTS {
             let (response, sender) = self.runtime.block_on(self.exchange(ask))?;
             if response.status().is_redirection() {
@@ -85,7 +88,7 @@ impl Host {
                 chunk: Bytes::new(),
                 done: false,
             };
-            return Ok((response, body, base));
+            return Ok((body, base));
         }
         Err(self.redirected("itself again and again", "too often"))
     }
@@ -165,7 +168,7 @@ impl Host {
         if found.trim() == "application/x-git-upload-pack-advertisement" {
             return Ok(());
         }
-        Err(GitError::NotGit { url: self.url.to_string(), content_type: tame(&found) })
+        Err(GitError::NotGit { url: self.url.to_string(), content_type: self.credentials.redact(&found) })
     }
 
     fn redirected(&self, location: &str, reason: &'static str) -> GitError {
@@ -184,8 +187,11 @@ impl Host {
         shown.set_query(None);
         shown.set_fragment(None);
         let clean = shown.set_username("").is_ok() && shown.set_password(None).is_ok();
-        let shown =
-            if clean { tame(shown.as_str().trim_end_matches(INFO_REFS)) } else { "another place".into() };
+        let shown = if clean {
+            self.credentials.redact(shown.as_str().trim_end_matches(INFO_REFS))
+        } else {
+            "another place".into()
+        };
         if goal.scheme() != base.scheme() {
             return Err(self.redirected(&shown, "which has another scheme"));
         }
@@ -231,6 +237,30 @@ impl Body {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Body {
+    /// Git's reader stops at the end of the message, mostly just short of the end of the HTTP body. What is left is
+    /// read if it is there already; without this the connection could not be used again.
+    fn drop(&mut self) {
+        if self.done || self.host.budget.failure().is_some() {
+            return;
+        }
+        let incoming = &mut self.incoming;
+        let rest = async {
+            loop {
+                match incoming.frame().await {
+                    None => return true,
+                    Some(Ok(frame)) if frame.data_ref().is_none_or(Bytes::is_empty) => {}
+                    Some(_) => return false,
+                }
+            }
+        };
+        let ended = self.host.runtime.block_on(async { tokio::time::timeout(END_OF_BODY, rest).await });
+        if let (Ok(true), Some(sender)) = (ended, self.sender.take()) {
+            self.host.pool.put(&self.host.key, sender);
+        }
     }
 }
 

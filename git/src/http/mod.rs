@@ -32,11 +32,24 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// A connection that was idle for longer is not used again; hosts and firewalls drop them silently.
 const KEEP_IDLE: Duration = Duration::from_secs(90);
 
-/// Open connections that wait for the next request. The key holds URL, credentials and CA, so no two repositories that
-/// differ in one of them ever share a connection.
+/// How long a server's greeting is believed. It changes only when the host's software does.
+const KEEP_GREETING: Duration = Duration::from_mins(10);
+
+/// What a server of protocol 2 said when it was asked first: what it can do, and nothing about the repository's content.
+#[derive(Clone)]
+struct Greeting {
+    /// Path of the repository, after redirects within the host.
+    base: String,
+    body: Bytes,
+    since: Instant,
+}
+
+/// What is kept between calls: open connections and greetings. The key holds URL, credentials and CA, so no two
+/// repositories that differ in one of them ever share anything.
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: Mutex<HashMap<String, (Sender, Instant)>>,
+    greetings: Mutex<HashMap<String, Greeting>>,
 }
 
 impl Pool {
@@ -44,6 +57,22 @@ impl Pool {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|_, (sender, since)| !sender.is_closed() && since.elapsed() < KEEP_IDLE);
         idle.remove(key).map(|(sender, _)| sender)
+    }
+
+    fn greeting(&self, key: &str) -> Option<Greeting> {
+        let mut greetings = self.greetings.lock().unwrap_or_else(PoisonError::into_inner);
+        greetings.retain(|_, greeting| greeting.since.elapsed() < KEEP_GREETING);
+        greetings.get(key).cloned()
+    }
+
+    fn keep_greeting(&self, key: &str, base: &str, body: Bytes) {
+        let greeting = Greeting { base: base.to_owned(), body, since: Instant::now() };
+        self.greetings.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), greeting);
+    }
+
+    /// Has the server asked again next time.
+    pub(crate) fn forget_greeting(&self, key: &str) {
+        self.greetings.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     fn put(&self, key: &str, sender: Sender) {

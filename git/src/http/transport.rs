@@ -2,9 +2,11 @@
 //! reads.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::io::{self, BufReader, Cursor, Read, Write};
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gix_transport::Protocol;
@@ -14,8 +16,14 @@ use gix_transport::client::blocking_io::http::{
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Response};
 
-use super::exchange::{Ask, Body, Host};
+use super::exchange::{Ask, Host};
 use crate::error::GitError;
+
+/// Greetings of protocol 2 are some hundred bytes; version 0 lists all refs instead.
+const MAX_GREETING: u64 = 16 * 1024;
+const VERSION_2: &[u8] = b"version 2\n";
+/// [`Host::discover`] takes nothing else, so the library needs to see nothing else.
+const ADVERTISEMENT: &[u8] = b"content-type: application/x-git-upload-pack-advertisement\n";
 
 /// The library's smart HTTP transport over [`Host`].
 pub(crate) type HttpTransport = Transport<Client>;
@@ -36,6 +44,23 @@ pub(crate) struct Client {
     host: Arc<Host>,
     /// Path of the repository, after redirects within the host.
     base: String,
+}
+
+impl Client {
+    /// Asks the server what it can do, and remembers that if it speaks protocol 2: the next call then saves a round trip.
+    fn greet(&mut self, headers: Vec<(HeaderName, HeaderValue)>) -> io::Result<Box<dyn Read>> {
+        let target = format!("{}/info/refs?service=git-upload-pack", self.base);
+        let mut ask = Ask { method: Method::GET, target, headers, body: Bytes::new() };
+        let (mut body, base) = self.host.discover(&mut ask).map_err(|error| self.host.budget.fail(error))?;
+        self.base = base;
+        let mut start = Vec::new();
+        body.by_ref().take(MAX_GREETING).read_to_end(&mut start)?;
+        let is_whole = (start.len() as u64) < MAX_GREETING;
+        if is_whole && start.windows(VERSION_2.len()).any(|window| window == VERSION_2) {
+            self.host.pool.keep_greeting(&self.host.key, &self.base, start.clone().into());
+        }
+        Ok(Box::new(Cursor::new(start).chain(body)))
+    }
 }
 
 fn parse_headers(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<(HeaderName, HeaderValue)> {
@@ -63,15 +88,16 @@ impl Http for Client {
         _base_url: &str,
         headers: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> gix_error::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
-        let target = format!("{}/info/refs?service=git-upload-pack", self.base);
-        let mut ask =
-            Ask { method: Method::GET, target, headers: parse_headers(headers), body: Bytes::new() };
-        let (response, body, base) = self
-            .host
-            .discover(&mut ask)
-            .map_err(|error| gix_error::Error::from_error(self.host.budget.fail(error)))?;
-        self.base = base;
-        let shared = Shared::new(Arc::clone(&self.host), State::Answered(header_lines(&response), body));
+        let pool = &self.host.pool;
+        let body: Box<dyn Read> = if let Some(greeting) = pool.greeting(&self.host.key) {
+            self.host.budget.set_greeted_from_memory();
+            self.base = greeting.base;
+            Box::new(Cursor::new(greeting.body))
+        } else {
+            self.greet(parse_headers(headers)).map_err(gix_error::Error::from_error)?
+        };
+        let state = State::Answered(Cursor::new(ADVERTISEMENT.to_vec()), body);
+        let shared = Shared::new(Arc::clone(&self.host), state);
         Ok(GetResponse {
             headers: BufReader::new(Headers(shared.clone())),
             body: BufReader::new(Answer(shared)),
@@ -103,36 +129,36 @@ impl Http for Client {
 enum State {
     /// The question is still being written.
     Writing(Ask, Vec<u8>),
-    Answered(Cursor<Vec<u8>>, Body),
+    Answered(Cursor<Vec<u8>>, Box<dyn Read>),
     Failed,
 }
 
 #[derive(Clone)]
 struct Shared {
     host: Arc<Host>,
-    state: Arc<Mutex<State>>,
+    state: Rc<RefCell<State>>,
 }
 
 impl Shared {
     fn new(host: Arc<Host>, state: State) -> Self {
-        Self { host, state: Arc::new(Mutex::new(state)) }
+        Self { host, state: Rc::new(RefCell::new(state)) }
     }
 
     /// Runs `read` on the answer; the first call sends the question.
     fn answer<T>(
         &self,
-        read: impl FnOnce(&mut Cursor<Vec<u8>>, &mut Body) -> io::Result<T>,
+        read: impl FnOnce(&mut Cursor<Vec<u8>>, &mut dyn Read) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.borrow_mut();
         if let State::Writing(..) = &*state
             && let State::Writing(mut ask, written) = mem::replace(&mut *state, State::Failed)
         {
             ask.body = written.into();
             let (response, body) = self.host.send(&ask).map_err(|error| self.host.budget.fail(error))?;
-            *state = State::Answered(header_lines(&response), body);
+            *state = State::Answered(header_lines(&response), Box::new(body));
         }
         match &mut *state {
-            State::Answered(headers, body) => read(headers, body),
+            State::Answered(headers, body) => read(headers, body.as_mut()),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
@@ -143,7 +169,7 @@ pub(crate) struct Question(Shared);
 
 impl Write for Question {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut *self.0.state.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.0.state.borrow_mut() {
             State::Writing(_, written) => written.write(bytes),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
         }

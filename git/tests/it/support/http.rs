@@ -24,23 +24,33 @@ impl Seen {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+
+    /// Whether `text` is part of the question.
+    pub(crate) fn asks(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.body).contains(text)
+    }
 }
 
 /// What the server does with a request.
 pub(crate) enum Answer {
     /// Hands it to git.
     Git,
+    /// Hands it to git as if it had asked for no protocol version.
+    OldGit,
     /// A status, headers and a body.
     Canned(u16, Vec<(&'static str, String)>, Vec<u8>),
     /// Accepts and never answers.
     Never,
-    /// A status and headers, then zeros without end.
-    Endless(Vec<(&'static str, String)>),
+    /// Headers, then the same bytes again and again without end.
+    Endless(Vec<(&'static str, String)>, Vec<u8>),
     /// Git's answer, one byte at a time with a pause before each.
     Slow(std::time::Duration),
     /// Closes the connection without an answer.
     HangUp,
 }
+
+/// Status, headers and body.
+type Reply = (u16, Vec<(String, String)>, Vec<u8>);
 
 type Hook = dyn Fn(&Seen) -> Answer + Send + Sync;
 
@@ -75,6 +85,11 @@ impl Server {
         Self::build(false, Box::new(hook))
     }
 
+    /// A server too old to know protocol version 2.
+    pub(crate) fn without_protocol_header() -> Self {
+        Self::with(|_| Answer::OldGit)
+    }
+
     fn build(tls: bool, hook: Box<Hook>) -> Self {
         let root = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -101,10 +116,6 @@ impl Server {
 
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     pub(crate) fn ca(&self) -> &str {
@@ -173,41 +184,32 @@ impl Shared {
     }
 
     fn answer(&self, request: &Seen, answer: Answer, out: &mut Box<dyn Stream>) -> io::Result<()> {
-        let send = |out: &mut Box<dyn Stream>, status: u16, headers: &[(String, String)], body: &[u8]| {
-            let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n", body.len());
-            headers.iter().for_each(|(key, value)| head.push_str(&format!("{key}: {value}\r\n")));
-            self.sent.fetch_add(body.len(), Ordering::SeqCst);
-            out.write_all(&[head.as_bytes(), b"\r\n", body].concat())?;
-            out.flush()
-        };
         let owned = |headers: Vec<(&str, String)>| -> Vec<(String, String)> {
             headers.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
         };
         match answer {
-            Answer::Git => {
-                let (status, headers, body) = backend(&self.root, request);
-                send(out, status, &headers, &body)
+            Answer::Git => self.send(out, backend(&self.root, request)),
+            Answer::OldGit => {
+                let mut request = request.clone();
+                request.headers.retain(|(key, _)| key != "git-protocol");
+                self.send(out, backend(&self.root, &request))
             }
-            Answer::Canned(status, headers, body) => send(out, status, &owned(headers), &body),
+            Answer::Canned(status, headers, body) => self.send(out, (status, owned(headers), body)),
             Answer::Never => {
-                std::thread::sleep(std::time::Duration::from_secs(60));
+                std::thread::sleep(std::time::Duration::from_mins(1));
                 Err(io::ErrorKind::Other.into())
             }
             Answer::HangUp => Err(io::ErrorKind::Other.into()),
-            Answer::Endless(headers) => {
-                let mut head = "HTTP/1.1 200 x\r\n".to_owned();
-                owned(headers).iter().for_each(|(key, value)| head.push_str(&format!("{key}: {value}\r\n")));
-                out.write_all(format!("{head}\r\n").as_bytes())?;
+            Answer::Endless(headers, bytes) => {
+                out.write_all(head(200, None, &owned(headers)).as_bytes())?;
                 loop {
-                    out.write_all(&[0; 65536])?;
-                    self.sent.fetch_add(65536, Ordering::SeqCst);
+                    out.write_all(&bytes)?;
+                    self.sent.fetch_add(bytes.len(), Ordering::SeqCst);
                 }
             }
             Answer::Slow(pause) => {
                 let (status, headers, body) = backend(&self.root, request);
-                let mut head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n", body.len());
-                headers.iter().for_each(|(key, value)| head.push_str(&format!("{key}: {value}\r\n")));
-                out.write_all(format!("{head}\r\n").as_bytes())?;
+                out.write_all(head(status, Some(body.len()), &headers).as_bytes())?;
                 for byte in body {
                     std::thread::sleep(pause);
                     out.write_all(&[byte])?;
@@ -217,6 +219,18 @@ impl Shared {
             }
         }
     }
+
+    fn send(&self, out: &mut Box<dyn Stream>, (status, headers, body): Reply) -> io::Result<()> {
+        self.sent.fetch_add(body.len(), Ordering::SeqCst);
+        out.write_all(&[head(status, Some(body.len()), &headers).as_bytes(), &body].concat())?;
+        out.flush()
+    }
+}
+
+fn head(status: u16, length: Option<usize>, headers: &[(String, String)]) -> String {
+    let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
+    let lines: Vec<String> = headers.iter().map(|(key, value)| format!("{key}: {value}\r\n")).collect();
+    format!("HTTP/1.1 {status} x\r\n{length}{}\r\n", lines.concat())
 }
 
 fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Seen>> {
@@ -241,7 +255,7 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Seen>> {
 }
 
 /// Runs git's own HTTP server program (CGI).
-fn backend(root: &Path, request: &Seen) -> (u16, Vec<(String, String)>, Vec<u8>) {
+fn backend(root: &Path, request: &Seen) -> Reply {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut child = Command::new("git")
         .arg("http-backend")

@@ -1,7 +1,9 @@
 //! Repositories, servers and requests for the tests.
 
 mod http;
+mod pack;
 mod repo;
+mod ssh;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +12,9 @@ use git::{AddressPolicy, Client, Credentials, GitRef, Limits, RepoPath, Request,
 use tempfile::TempDir;
 
 pub(crate) use http::{Answer, Server};
+pub(crate) use pack::delta_bomb;
 pub(crate) use repo::Repo;
+pub(crate) use ssh::{SshServer, new_key, openssh};
 
 /// A resolver that knows the names of the tests: `*.test` is this machine, and others as listed.
 pub(crate) struct Names(pub(crate) Vec<(&'static str, Vec<IpAddr>)>);
@@ -20,7 +24,7 @@ impl Resolver for Names {
         if let Some((_, addresses)) = self.0.iter().find(|(name, _)| *name == host) {
             return Ok(addresses.clone());
         }
-        if host.ends_with(".test") {
+        if host.split('.').next_back() == Some("test") {
             Ok(vec![[127, 0, 0, 1].into()])
         } else {
             Err(std::io::Error::other("no such name"))

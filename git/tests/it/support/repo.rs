@@ -18,10 +18,6 @@ impl Repo {
         repo
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// Runs git with `input`; returns what it prints, trimmed.
     pub(crate) fn git(&self, args: &[&str], input: &[u8]) -> String {
         let mut child = Command::new("git")
