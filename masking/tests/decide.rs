@@ -12,7 +12,7 @@ fn a_whole_policy_fits_and_reports_every_column() {
     let decisions = decided(POLICY, &shop());
     assert!(decisions.warnings.is_empty(), "{:#?}", decisions.warnings);
     assert!(decisions.needs_key());
-    insta::assert_json_snapshot!(decisions.report());
+    insta::assert_yaml_snapshot!(decisions.report());
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn every_slip_is_named_with_its_column_and_a_cure() {
         ("password too long", "password: {value: preview, cost: 4}", "password: {value: preview, algorithm: argon2id}"),
         ("unused pattern", "\"*_digest\", types: [varchar]", "\"*_digests\", types: [varchar]"),
         ("when without otherwise", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, when: [{column: status, equals: active}]}"),
-        ("when on a wrong value", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, when: [{column: born, lessThan: soon}], otherwise: null}"),
+        ("when on a wrong value", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, when: [{column: born, lessThan: soon}], otherwise: nullify}"),
         ("random on a permutation", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, random: true}"),
         ("few values", "{name: gender, keep: true, accept: [copy]}", "{name: gender, mask: {username: {}}}"),
         ("a bad path", "path: $.bio", "path: bio"),

@@ -310,7 +310,7 @@ pub(crate) fn stand_in(ty: &Type) -> Mask {
                 .into()
         }
         Family::Json => Mask::Json(crate::policy::JsonMask {
-            unknown: crate::policy::UnknownPath::Null,
+            unknown: crate::policy::UnknownPath::Nullify,
             ..Default::default()
         }),
         Family::Composite | Family::Time | Family::Other => Mask::Default(nothing()),

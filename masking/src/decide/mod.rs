@@ -73,7 +73,7 @@ impl Chosen<'_> {
     /// Some value may become NULL.
     pub(crate) fn makes_null(&self) -> bool {
         matches!(self.choice, Choice::Mask(Mask::Null(_)))
-            || self.rule.is_some_and(|rule| rule.otherwise == Some(Otherwise::Null))
+            || self.rule.is_some_and(|rule| rule.otherwise == Some(Otherwise::Nullify))
     }
 }
 

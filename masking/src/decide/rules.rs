@@ -97,7 +97,7 @@ fn undecided(case: &Case<'_>, problems: &mut Vec<Problem>) {
                     (found.line(name), found.because)
                 }
             };
-            let why = format!("nothing decides this column, so the copy stops; suggested because {because}");
+            let why = format!("nothing decides this column, so the copy stops (suggested: {because})");
             let mut problem = table.error(Code::Undecided, name, why).paste(line);
             if table.rule.is_none() {
                 let line = problem.paste.take().unwrap_or_default();
@@ -186,7 +186,7 @@ fn columns(rule: &TableRule, table: &Table, problems: &mut Vec<Problem>) {
                 );
             }
             _ if column.when.is_empty() != column.otherwise.is_none() => {
-                let why = "`when` needs `otherwise: keep` or `otherwise: null`, and the other way round";
+                let why = "`when` needs `otherwise: keep` or `otherwise: nullify`, and the other way round";
                 error(Code::BadRule, why.to_owned());
             }
             _ => {}

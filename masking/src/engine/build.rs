@@ -59,7 +59,7 @@ impl Builder<'_> {
             name: column.column.name.clone(),
             work: self.work(column, engine)?,
             tests,
-            otherwise: engine.otherwise.unwrap_or(Otherwise::Null),
+            otherwise: engine.otherwise.unwrap_or(Otherwise::Nullify),
             random: engine.random,
             subject,
             gender,

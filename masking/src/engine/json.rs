@@ -61,7 +61,7 @@ impl JsonMasker {
     ) -> Result<Self, String> {
         let unknown = match options.unknown {
             UnknownPath::Refuse => Rule::Refuse,
-            UnknownPath::Null => Rule::Null,
+            UnknownPath::Nullify => Rule::Null,
             UnknownPath::Keep => Rule::Keep,
         };
         let version = jsonb && wire == Wire::Binary;
@@ -252,7 +252,7 @@ impl<'a> Walk<'a, '_, '_> {
             Rule::Keep => Ok(self.out.extend_from_slice(plain.as_bytes())),
             Rule::Null => Ok(self.out.extend_from_slice(b"null")),
             Rule::Refuse => Err(
-                "the document has a path that the policy does not decide; add it to `paths`, or say `unknown: null`",
+                "the document has a path that the policy does not decide; add it to `paths`, or say `unknown: nullify`",
             ),
             Rule::Mask(index) => self.mask(index, plain, string.as_deref()),
         }

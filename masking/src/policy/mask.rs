@@ -393,7 +393,7 @@ choices! {
         #[default]
         Refuse,
         /// They become null.
-        Null,
+        Nullify,
         /// They are copied as they are: a new key leaks.
         Keep,
     }

@@ -129,7 +129,7 @@ pub struct ColumnRule {
     /// Mask only rows where all of these hold (an unknown result counts as holding). Needs `otherwise`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<Condition>,
-    /// What happens to the other rows of `when`.
+    /// What happens to the other rows of `when`: `keep` or `nullify`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Otherwise>,
     /// Doubts that you have looked into, so that they no longer stop the copy.
@@ -145,7 +145,7 @@ pub enum Otherwise {
     /// It is copied as it is.
     Keep,
     /// It becomes NULL.
-    Null,
+    Nullify,
 }
 
 /// A doubt about a column that only a person can settle.
