@@ -11,9 +11,12 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/knftables"
 
 	"keelway.dev/e2e/cluster/internal/localpath"
+	"keelway.dev/e2e/cluster/internal/netpolicy"
 	"keelway.dev/e2e/cluster/internal/settings"
+	"keelway.dev/e2e/cluster/internal/sweep"
 )
 
 // runAgent is the node's own helper, a component that up starts: volumes and network policies.
@@ -39,9 +42,18 @@ func runAgent(ctx context.Context, s settings.Settings, args []string) error {
 	if err != nil {
 		return err
 	}
+	table, err := knftables.New(knftables.IPv4Family, sweep.PolicyTable)
+	if err != nil {
+		return err
+	}
+	policies, err := netpolicy.New(factory, table)
+	if err != nil {
+		return err
+	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
 	go volumes.Run(ctx)
+	go policies.Run(ctx)
 	log.Print("the agent runs")
 	return serveReady(ctx, s.Addr("agent"))
 }
