@@ -37,7 +37,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Runs `work` in a new call. If it fails on what the host said the last time, the host is asked again.
+    /// Runs `work` in a new call. If it fails on a damaged mirror or on what the host said the last time, it is run once
+    /// more: damage has the mirror replaced, and the host is asked again.
     pub(crate) fn run<T>(
         client: &'a Client,
         request: &'a Request,
@@ -54,6 +55,7 @@ impl<'a> Call<'a> {
                 client.pool.forget_greeting(&call.key);
                 work(&Self::start(client, request)?)
             }
+            Err(GitError::Corrupt { .. }) => work(&Self::start(client, request)?),
             result => result,
         }
     }
@@ -199,6 +201,10 @@ impl<'a> Call<'a> {
             Store::newest(&self.client.cache.join(&self.key))?
         };
         let Some(store) = store else { return Ok(None) };
+        // One value per generation: whoever retires it must wait for all of its readers.
+        let mut stores = self.client.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = Arc::clone(stores.entry(self.key.clone()).or_insert(store));
+        drop(stores);
         let found = MirrorSnapshot::open(&store, &self.request.limits, commit.0)?;
         Ok(found.map(|snapshot| Arc::new(snapshot) as Arc<dyn Snapshot>))
     }

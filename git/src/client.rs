@@ -159,7 +159,7 @@ impl Client {
         Ok(config)
     }
 
-    /// Removes all mirrors but the `keep` used last; those in use right now stay. Returns how many were removed.
+    /// Removes all mirrors but the `keep` used last; those that are fetched or read right now stay. Returns how many were removed.
     ///
     /// # Errors
     /// [`GitError::Storage`] if the cache cannot be read or a mirror not be removed.
@@ -171,11 +171,13 @@ impl Client {
             let Some(_lock) = Lock::attempt(&path).map_err(|error| GitError::storage(&error))? else {
                 continue;
             };
-            let store = self.stores.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-            match store {
-                Some(store) => store.retire(), // goes with its last reader
-                None => mirror::remove(&self.cache.join(key))?,
+            let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+            if stores.get(key).is_some_and(|store| Arc::strong_count(store) > 1) {
+                continue;
             }
+            stores.remove(key);
+            drop(stores);
+            mirror::remove(&self.cache.join(key))?;
             std::fs::remove_file(&path).map_err(|error| GitError::storage(&error))?;
             removed += 1;
         }

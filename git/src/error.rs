@@ -126,6 +126,10 @@ pub enum GitError {
     CommitUnreachable { sha: String },
     #[error("{reference} points at a {kind}, not at a commit; use a branch, or a tag of a commit")]
     NotACommit { reference: String, kind: String },
+    #[error(
+        "the repository names its objects by SHA-256, which is not supported; use a repository of git's usual object format, SHA-1"
+    )]
+    ObjectFormat,
     #[error("the path `{path}` does not exist in commit {commit}; create it or change `paths`")]
     PathMissing { path: String, commit: String },
     #[error("the entry `{path}` is refused: {reason}; remove it from the repository")]
@@ -184,6 +188,7 @@ impl GitError {
             Self::RefMissing { .. } => "RefMissing",
             Self::CommitUnreachable { .. } => "CommitUnreachable",
             Self::NotACommit { .. } => "NotACommit",
+            Self::ObjectFormat => "ObjectFormatUnsupported",
             Self::PathMissing { .. } => "PathMissing",
             Self::HostileTree { .. } => "HostileTree",
             Self::TooLarge { .. } => "TooLarge",

@@ -51,7 +51,7 @@ pub(crate) fn by_last_use(cache: &Path) -> io::Result<Vec<String>> {
     Ok(found.into_iter().map(|(_, key)| key).collect())
 }
 
-/// Removes a mirror that this process has not opened.
+/// Removes a mirror that nobody reads.
 pub(crate) fn remove(mirror: &Path) -> Result<(), GitError> {
     match fs::remove_dir_all(mirror) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::storage(&error)),
@@ -112,8 +112,6 @@ impl Drop for Store {
     fn drop(&mut self) {
         if self.retired.load(Ordering::Relaxed) {
             fs::remove_dir_all(&self.dir).ok();
-            // The folder above goes too once it is empty; a newer generation in it keeps it.
-            self.dir.parent().map(fs::remove_dir);
         }
     }
 }
@@ -234,6 +232,7 @@ impl Store {
 
     /// Has this generation removed as soon as nobody reads it.
     pub(crate) fn retire(&self) {
+        fs::remove_file(self.dir.join("HEAD")).ok(); // nobody shall take it up again
         self.retired.store(true, Ordering::Relaxed);
     }
 

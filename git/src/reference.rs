@@ -54,6 +54,8 @@ fn broken_rule(name: &str) -> Option<&'static str> {
 /// The commit that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GitRef {
+    /// The branch that the host calls the default one (what its `HEAD` points at).
+    Default,
     /// The tip of a branch.
     Branch(RefName),
     /// The commit that a tag points at; annotated tags are peeled.
@@ -90,6 +92,7 @@ impl GitRef {
     /// The full ref name to ask the server for; `None` for a commit.
     pub(crate) fn full_name(&self) -> Option<String> {
         match self {
+            Self::Default => Some("HEAD".to_owned()),
             Self::Branch(name) => Some(format!("refs/heads/{}", name.as_str())),
             Self::Tag(name) => Some(format!("refs/tags/{}", name.as_str())),
             Self::Commit(_) => None,
@@ -100,6 +103,7 @@ impl GitRef {
 impl fmt::Display for GitRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Default => f.write_str("the default branch"),
             Self::Branch(name) => write!(f, "branch `{}`", name.as_str()),
             Self::Tag(name) => write!(f, "tag `{}`", name.as_str()),
             Self::Commit(id) => write!(f, "commit {id}"),

@@ -61,6 +61,11 @@ impl<'a> Session<'a> {
         let service = gix_transport::Service::UploadPack;
         let handshake = gix_protocol::handshake(&mut transport, service, nobody, Vec::new(), &mut Discard)
             .map_err(|error| explain(&budget, credentials, &error))?;
+        if let Some(format) = handshake.capabilities.capability("object-format")
+            && format.value().is_some_and(|value| value != "sha1")
+        {
+            return Err(GitError::ObjectFormat);
+        }
         Ok(Self { transport, handshake, budget, limits, credentials })
     }
 

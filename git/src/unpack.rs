@@ -64,7 +64,7 @@ pub(crate) fn receive(
         }
         Ok(Err(error)) => {
             budget.check("unpacking objects")?;
-            Err(budget.failure().unwrap_or_else(|| protocol(&error)))
+            Err(budget.failure().or_else(|| disk(&error)).unwrap_or_else(|| protocol(&error)))
         }
         Err(TooMuch) => Err(GitError::too_large(Cap::UnpackedBytes, limits.unpacked_bytes as u64)),
     }
@@ -76,6 +76,14 @@ fn remove(keep: &Path) -> Result<(), GitError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(GitError::storage(&error)),
         _ => Ok(()),
     }
+}
+
+/// Whether the local disk is to blame.
+fn disk(error: &gix_error::Error) -> Option<GitError> {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let io = error.iter_errors().find_map(|error| error.downcast_ref::<io::Error>())?;
+    let is_disk = matches!(io.kind(), PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull);
+    is_disk.then(|| GitError::storage(io))
 }
 
 fn protocol(error: &dyn std::error::Error) -> GitError {

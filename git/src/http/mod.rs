@@ -100,7 +100,7 @@ async fn open(
     let stream = budget
         .connecting("agreeing on encryption", connect)
         .await?
-        .map_err(|error| tls_error(url.host(), &error))?;
+        .map_err(|error| tls_error(url, &error))?;
     handshake(stream, url, budget).await
 }
 
@@ -129,12 +129,12 @@ fn broken(url: &RepoUrl, error: &hyper::Error) -> GitError {
 }
 
 /// Tells a certificate that is not trusted, which a person must mend, from a connection that broke.
-fn tls_error(host: &str, error: &std::io::Error) -> GitError {
+fn tls_error(url: &RepoUrl, error: &std::io::Error) -> GitError {
     use rustls::CertificateError as Cert;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let Some(rustls::Error::InvalidCertificate(problem)) = inner else {
         let detail = format!("TLS: {}", tame(&error.to_string()));
-        return GitError::Connect { host: host.to_owned(), port: 443, detail };
+        return GitError::Connect { host: url.host().to_owned(), port: url.port(), detail };
     };
     let cure = match problem {
         Cert::UnknownIssuer => "put the CA that issued it into `ca.crt` of the repository's Secret",
@@ -144,5 +144,5 @@ fn tls_error(host: &str, error: &std::io::Error) -> GitError {
         }
         _ => "the host needs a valid certificate",
     };
-    GitError::Tls { host: host.to_owned(), detail: tame(&problem.to_string()), cure }
+    GitError::Tls { host: url.host().to_owned(), detail: tame(&problem.to_string()), cure }
 }

@@ -88,18 +88,18 @@ fn a_zip_bomb_costs_neither_memory_nor_disk() {
     let server = Server::start();
     let repo = Repo::new(server.root(), "a.git");
     let zeros = tempfile::NamedTempFile::new().unwrap();
-    zeros.as_file().set_len(80 << 20).unwrap(); // 80 MiB here, 80 KiB on the wire
+    zeros.as_file().set_len(64 << 20).unwrap(); // 64 MiB here, 64 KiB on the wire
     let bomb = repo.git(&["hash-object", "-w", zeros.path().to_str().unwrap()], b"");
     let tree = repo.tree(&[("100644", &bomb, "bomb")]);
     repo.commit_tree("main", &tree, "bomb");
-    let limits = Limits { object_bytes: 4 << 20, ..Limits::default() };
+    let limits = Limits { object_bytes: 1 << 20, ..Limits::default() };
     let grown = growth(|| assert_eq!(cap_of(&fetch_with(&server, limits)), Some(Cap::ObjectBytes)));
     assert!(grown < 50, "memory grew by {grown} MiB");
 }
 
 #[test]
 fn a_chain_of_deltas_that_unpacks_to_gigabytes_stops_at_the_cap() {
-    let pack = delta_bomb(40, 128); // 40 × 2 × 8 MiB out of about 40 KiB
+    let pack = delta_bomb(400, 16); // 400 × 2 × 1 MiB out of about 100 KiB
     assert!(pack.len() < 150_000, "{}", pack.len());
     let mut body = b"000dpackfile\n".to_vec();
     for chunk in pack.chunks(60_000) {
@@ -112,10 +112,10 @@ fn a_chain_of_deltas_that_unpacks_to_gigabytes_stops_at_the_cap() {
         if seen.asks("command=fetch") { Answer::Canned(200, kind(), body.clone()) } else { Answer::Git }
     });
     Repo::new(server.root(), "a.git").commit("main", &[("a", "1")], "one");
-    let limits = Limits { unpacked_bytes: 24 << 20, ..Limits::default() };
+    let limits = Limits { unpacked_bytes: 4 << 20, ..Limits::default() };
     let grown = growth(|| {
         let error = fetch_with(&server, limits);
         assert_eq!(cap_of(&error), Some(Cap::UnpackedBytes), "{error}");
     });
-    assert!(grown < 120, "memory grew by {grown} MiB");
+    assert!(grown < 60, "memory grew by {grown} MiB");
 }

@@ -168,6 +168,33 @@ fn a_commit_is_fetched_once_by_its_id_and_one_that_is_not_there_is_told() {
 }
 
 #[test]
+fn the_default_branch_is_the_one_that_head_points_at() {
+    let server = Server::start();
+    let repo = Repo::new(server.root(), "a.git");
+    repo.commit("main", &[("a", "main")], "one");
+    let trunk = repo.commit("trunk", &[("a", "trunk")], "one");
+    repo.git(&["symbolic-ref", "HEAD", "refs/heads/trunk"], b"");
+    let mut request = request(&server, "a.git", "main");
+    request.reference = GitRef::Default;
+    assert_eq!(Setup::new().client.fetch(&request).unwrap().commit.sha.to_string(), trunk);
+    repo.git(&["symbolic-ref", "HEAD", "refs/heads/nowhere"], b"");
+    let error = Setup::new().client.fetch(&request).err().unwrap();
+    assert_eq!(error, GitError::RefMissing { reference: "the default branch".into() });
+}
+
+#[test]
+fn a_repository_of_the_other_object_format_is_refused_with_its_cure() {
+    let server = Server::start();
+    let repo = Repo::new(server.root(), "a.git");
+    std::fs::remove_dir_all(server.root().join("a.git")).unwrap();
+    std::fs::create_dir(server.root().join("a.git")).unwrap();
+    repo.git(&["init", "--quiet", "--bare", "--initial-branch=main", "--object-format=sha256"], b"");
+    repo.commit("main", &[("a", "1")], "one");
+    let error = Setup::new().client.fetch(&request(&server, "a.git", "main")).err().unwrap();
+    assert_eq!(error, GitError::ObjectFormat);
+}
+
+#[test]
 fn refs_are_listed_with_their_peeled_commits_up_to_a_cap() {
     let server = Server::start();
     let repo = Repo::new(server.root(), "a.git");

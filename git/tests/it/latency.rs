@@ -36,8 +36,16 @@ fn a_poll_and_a_small_push_take_milliseconds() {
         assert_eq!((fetched.downloaded, fetched.commit.sha.to_string()), (true, sha));
         pushes.push(took);
     }
+    let snapshot = timed().1.snapshot;
+    let begun = Instant::now();
+    let listing = snapshot.entries(&[git::RepoPath::root()]).unwrap();
+    let list = begun.elapsed();
+    let again = Instant::now();
+    assert_eq!(snapshot.read(&listing.entries).unwrap().len(), 1000);
+    let read = again.elapsed();
     let (poll, push) = (median(polls), median(pushes));
     println!("first fetch of 1000 files {first:?}, poll without change {poll:?}, one changed file {push:?}");
+    println!("listing 1000 files {list:?}, reading them {read:?}");
     assert!(
         poll < Duration::from_millis(500) && push < Duration::from_secs(2),
         "poll {poll:?}, push {push:?}"

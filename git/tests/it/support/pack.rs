@@ -55,13 +55,13 @@ pub(crate) fn delta_bomb(deltas: usize, copies: usize) -> Vec<u8> {
     let mut above = pack.len();
     pack.extend([entry(3, base.len()), zlib(&base)].concat());
     let mut size = base.len();
-    for round in 0..u8::try_from(deltas).unwrap() {
+    for round in 0..deltas {
         let grown = copies * 0x10000;
         let mut next = 0;
         for sibling in [1_u8, 2] {
-            // 0x80 copies the first 64 KiB; the literal byte at the end makes each object another one.
-            let tail = [1, sibling.wrapping_add(round)];
-            let delta = [varint(size), varint(grown + 1), vec![0x80; copies], tail.to_vec()].concat();
+            // 0x80 copies the first 64 KiB; the three literal bytes at the end make each object another one.
+            let tail = [3, sibling, low_bits(round, 0xff), low_bits(round >> 8, 0xff)];
+            let delta = [varint(size), varint(grown + 3), vec![0x80; copies], tail.to_vec()].concat();
             next = pack.len();
             let mut distance = pack.len() - above;
             let mut bytes = vec![low_bits(distance, 0x7f)];
@@ -71,7 +71,7 @@ pub(crate) fn delta_bomb(deltas: usize, copies: usize) -> Vec<u8> {
             }
             pack.extend([entry(6, delta.len()), bytes, zlib(&delta)].concat());
         }
-        (above, size) = (next, grown + 1);
+        (above, size) = (next, grown + 3);
     }
     let hash = <sha1::Sha1 as sha1::Digest>::digest(&pack);
     pack.extend_from_slice(&hash);

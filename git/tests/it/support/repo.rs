@@ -1,5 +1,7 @@
 //! Bare repositories made with the git CLI.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,12 +9,14 @@ use std::process::{Command, Stdio};
 /// A bare repository in `root`, filled by plumbing commands so that no check of `git add` is in the way.
 pub(crate) struct Repo {
     dir: PathBuf,
+    /// Ids of blobs written so far; starting git for each of a thousand equal files takes long.
+    blobs: RefCell<HashMap<Vec<u8>, String>>,
 }
 
 impl Repo {
     pub(crate) fn new(root: &Path, name: &str) -> Self {
         let dir = root.join(name);
-        let repo = Self { dir };
+        let repo = Self { dir, blobs: RefCell::default() };
         std::fs::create_dir_all(&repo.dir).unwrap();
         repo.git(&["init", "--quiet", "--bare", "--initial-branch=main"], b"");
         repo
@@ -39,7 +43,12 @@ impl Repo {
     }
 
     pub(crate) fn blob(&self, content: &[u8]) -> String {
-        self.git(&["hash-object", "-w", "--stdin"], content)
+        if let Some(id) = self.blobs.borrow().get(content) {
+            return id.clone();
+        }
+        let id = self.git(&["hash-object", "-w", "--stdin"], content);
+        self.blobs.borrow_mut().insert(content.to_vec(), id.clone());
+        id
     }
 
     /// A tree from lines as `git ls-tree` prints them: mode, type, id, name.
