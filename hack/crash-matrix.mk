@@ -5,7 +5,8 @@ CRASH_OPERATOR := $(CRASH_CARGO_TARGET)/debug/keelway-operator
 CRASH_MATRIX := $(CRASH_CARGO_TARGET)/debug/crash-matrix --operator $(CRASH_OPERATOR)
 SEEDED_OPERATOR := $(CRASH_CARGO_TARGET)/seeded-operator
 
-.PHONY: crash-matrix crash-matrix-tenth crash-matrix-seeded lease-trials crash-programs
+
+.PHONY: engine-trials crash-matrix crash-matrix-tenth crash-matrix-seeded lease-trials crash-programs
 
 crash-programs:
 	@cargo build -q -p operator -p crash-matrix
@@ -22,7 +23,7 @@ crash-matrix-seeded: crash-programs ## Show that planted bugs turn the crash mat
 	@cp $(CRASH_OPERATOR) $(SEEDED_OPERATOR)
 	@cargo build -q -p operator
 	@for bug in inventory-late random-name delete-without-uid; do \
-		$(CRASH_CARGO_TARGET)/debug/crash-matrix --operator $(SEEDED_OPERATOR) --scenario repo --bug $$bug --expect-red \
+		$(CRASH_CARGO_TARGET)/debug/crash-matrix --operator $(SEEDED_OPERATOR) --scenario overtaken --bug $$bug --expect-red \
 			|| { echo "the crash matrix does not find the planted bug $$bug"; exit 1; }; \
 		echo "crash-matrix finds the planted bug $$bug"; \
 	done
@@ -32,3 +33,6 @@ crash-matrix-seeded: crash-programs ## Show that planted bugs turn the crash mat
 
 lease-trials: crash-programs ## Stop the leader past its lease 200 times; it must not write any more
 	@$(CRASH_CARGO_TARGET)/debug/lease-trials --operator $(CRASH_OPERATOR) --trials $(or $(TRIALS),200)
+
+engine-trials: crash-programs ## Poison objects, standby and graceful stop, against a real API server
+	@$(CRASH_CARGO_TARGET)/debug/engine-trials --operator $(CRASH_OPERATOR)

@@ -106,6 +106,8 @@ reasons! {
     InvalidManifest,
     /// The API server refused an object.
     Refused,
+    /// The service account may not do it.
+    Forbidden,
     /// Another owner has the object.
     OwnedByAnother,
     /// More would go at once than goes without a confirmation.

@@ -109,14 +109,12 @@ impl Space {
         let api = self.api::<K>();
         eventually(what, Duration::from_secs(seconds), || async {
             let Some(object) = api.get_opt(name).await? else { anyhow::bail!("{name} is not there") };
-            match check(&object) {
-                Some(found) => Ok(Some(found)),
-                None => {
-                    let value = serde_json::to_value(&object)?;
-                    let status = value.get("status").or_else(|| value.get("spec")).cloned();
-                    anyhow::bail!("it says {}", status.unwrap_or_default())
-                }
+            if let Some(found) = check(&object) {
+                return Ok(Some(found));
             }
+            let value = serde_json::to_value(&object)?;
+            let status = value.get("status").or_else(|| value.get("spec")).cloned();
+            anyhow::bail!("it says {}", status.unwrap_or_default())
         })
         .await
     }

@@ -12,7 +12,7 @@ async fn answer(space: &Space, app: &str) -> anyhow::Result<String> {
     let selector = format!("keelway.dev/environment={app}-production,keelway.dev/process=web");
     let pods = space.api::<Pod>().list(&ListParams::default().labels(&selector)).await?;
     let newest = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let name = newest.filter_map(|pod| pod.metadata.name.clone()).last();
+    let name = newest.filter_map(|pod| pod.metadata.name.clone()).next_back();
     let name = name.ok_or_else(|| anyhow::anyhow!("no pod yet"))?;
     let path = format!("/api/v1/namespaces/{}/pods/{name}:8080/proxy/", space.name);
     e2e::kubectl::kubectl(&["get", "--raw", &path]).await

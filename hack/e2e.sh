@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The tests on a real cluster: starts the local one if need be, installs Keelway, runs the tests of the crate e2e.
+# Arguments go to cargo test, as in: hack/e2e.sh --test spine
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+make -s cluster
+eval "$("$root/hack/cluster.sh" env)"
+"$root/hack/install.sh"
+if ! cargo test --locked -p e2e "$@"; then
+	echo "--- the operator's last words" >&2
+	kubectl logs -n keelway-system -l app.kubernetes.io/component=operator --tail 60 --prefix >&2 || true
+	kubectl get keelway -A >&2 || true
+	exit 1
+fi

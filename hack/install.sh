@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Builds the operator's image, pushes it to the local registry and installs the chart into the cluster of KUBECONFIG.
+# Arguments go to helm, as in: hack/install.sh --set replicas=1
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+eval "$("$root/hack/cluster.sh" env)"
+target=${CARGO_TARGET_DIR:-$root/target}
+
+say() { printf '%s\n' "$*" >&2; }
+
+say "build the operator (release)"
+cargo build --release --locked -q -p operator
+say "push its image to $REGISTRY"
+digest=$("$root/hack/cluster.sh" image --name keelway/operator --tag dev --base glibc \
+	--add "$target/release/keelway-operator:/usr/local/bin/keelway-operator" \
+	--entrypoint /usr/local/bin/keelway-operator --user 65532 | grep -o 'sha256:[0-9a-f]*' | tail -n 1)
+say "install the chart"
+"$HELM" upgrade --install keelway charts/keelway --namespace keelway-system --create-namespace --wait --timeout 3m \
+	--set "image.repository=$REGISTRY/keelway/operator" --set "image.digest=$digest" \
+	--set "git.allowedAddresses={$NODE_IP/32}" --set "insecureRegistries={$REGISTRY}" "$@" >&2
