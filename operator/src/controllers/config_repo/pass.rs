@@ -1,0 +1,341 @@
+//! One look at one ConfigRepo, from what git says to the status.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::config_repo::{ConfigRepo, ConfigRepoStatus, DeletionPolicy, ObjectRef};
+use crds::names::FINALIZER;
+use crds::{Reason, names};
+use git::Fetched;
+use jiff::Timestamp;
+use plan::config_repo::status::{self, Done, Facts, Outcome};
+use plan::config_repo::{Todo, inventory, todo};
+use plan::{Class, Event, ObjectKey, Refusal, Step};
+use serde_json::{Value, json};
+
+use super::load::{Memory, Set};
+use super::{ConfigRepos, dependencies};
+use crate::apply::Identity;
+use crate::context::Context;
+use crate::controllers::Key;
+
+/// How long a reconcile waits for the watches of its objects.
+const WATCHES: Duration = Duration::from_secs(10);
+
+/// One look at one ConfigRepo.
+pub(super) struct Pass<'a> {
+    pub repos: &'a ConfigRepos,
+    pub context: &'a Context,
+    pub key: &'a Key,
+    pub repo: &'a ConfigRepo,
+    pub uid: String,
+    pub object: ObjectKey,
+}
+
+impl<'a> Pass<'a> {
+    pub fn new(repos: &'a ConfigRepos, context: &'a Context, key: &'a Key, repo: &'a ConfigRepo) -> Self {
+        let uid = repo.metadata.uid.clone().unwrap_or_default();
+        Self { repos, context, key, repo, uid, object: ObjectKey::of(repo) }
+    }
+
+    /// Looks, acts and tells. Returns when to look again.
+    pub async fn run(&self, memory: &mut Memory) -> Result<Option<Timestamp>, Refusal> {
+        let mut facts = Facts { inventory: self.status().inventory, ..Facts::default() };
+        if self.repo.spec.suspend {
+            self.tell(&facts, &Outcome::Suspended, self.status()).await?;
+            return Ok(None);
+        }
+        let look = match self.look(memory).await {
+            Ok(look) => look,
+            Err(refusal) => return self.stop(&facts, refusal, self.status()).await,
+        };
+        let Some(fetched) = look.fetched else {
+            // The first fetch is under way, or it failed; its end wakes this key.
+            let Some(error) = look.error else { return Ok(look.next) };
+            self.tell(&facts, &Outcome::Stopped(error), self.status()).await?;
+            return Ok(look.next);
+        };
+        let mut known = self.status();
+        let done = match self.carry_out(&fetched, memory, &mut facts, &mut known).await {
+            Ok(done) => done,
+            Err(refusal) => return self.stop(&facts, refusal, known).await,
+        };
+        if look.asked {
+            return Ok(look.next);
+        }
+        let outcome = look.error.map_or(Outcome::Applied(done), Outcome::Stopped);
+        let wake = self.tell(&facts, &outcome, known).await?;
+        Ok(look.next.into_iter().chain(wake).min())
+    }
+
+    /// Tells what is in the way. What only time mends is tried again soon, the rest on the interval and when it changes.
+    async fn stop(
+        &self,
+        facts: &Facts,
+        refusal: Refusal,
+        known: ConfigRepoStatus,
+    ) -> Result<Option<Timestamp>, Refusal> {
+        self.tell(facts, &Outcome::Stopped(refusal.clone()), known).await?;
+        match refusal.class {
+            Class::Transient => Err(refusal),
+            Class::Waiting | Class::NeedsUser => Ok(Some(self.next_look((self.context.now)()))),
+        }
+    }
+
+    /// From a commit to a cluster that holds it.
+    async fn carry_out(
+        &self,
+        fetched: &Fetched,
+        memory: &mut Memory,
+        facts: &mut Facts,
+        known: &mut ConfigRepoStatus,
+    ) -> Result<Done, Refusal> {
+        facts.commit = Some(super::load::commit(&fetched.commit));
+        let identity = self.identity()?;
+        dependencies::check(self.repo, &self.context.stores.config_repos)?;
+        let set = match self.load(fetched, &identity, memory).await {
+            Ok(set) => set,
+            Err(refusal) => return Err(self.keep_in_force(&identity, memory, refusal).await),
+        };
+        facts.skipped = Some(set.skipped);
+        facts.plain_secrets.clone_from(&set.plain_secrets);
+        match self.bring(&set, &identity, memory, facts, known).await {
+            Ok(done) => {
+                facts.warnings = self.warnings();
+                memory.in_force = Some(set);
+                Ok(done)
+            }
+            Err(refusal) => Err(self.keep_in_force(&identity, memory, refusal).await),
+        }
+    }
+
+    /// Checks, applies and prunes.
+    async fn bring(
+        &self,
+        set: &Arc<Set>,
+        identity: &Identity,
+        memory: &mut Memory,
+        facts: &mut Facts,
+        known: &mut ConfigRepoStatus,
+    ) -> Result<Done, Refusal> {
+        memory.passed_under(&set.context);
+        let mut work = self.plan(set, identity, memory).await?;
+        if !(work.check.is_empty() && work.later.is_empty() && work.apply.is_empty()) {
+            self.account(identity).await?;
+        }
+        let rights_later = self.check(&work.check, &work, set, identity, memory).await?;
+        let wanted = inventory::of(set.planned.iter().map(AsRef::as_ref));
+        let both = inventory::union(&known.inventory, wanted.iter().cloned());
+        if both != known.inventory {
+            self.write_inventory(known, both, facts).await?;
+        }
+        if !work.apply.is_empty() {
+            self.finalizer().await?;
+        }
+        if !work.later.is_empty() || rights_later {
+            let first = work.prerequisites();
+            self.apply(&first, set, identity, memory).await?;
+            self.established(&first, identity).await?;
+            work = self.plan(set, identity, memory).await?;
+            let rest: Vec<_> = work.check.iter().chain(&work.later).cloned().collect();
+            work.apply.retain(|planned| !first.iter().any(|done| done.key == planned.key));
+            let none = Todo::default();
+            self.check(&rest, &none, set, identity, memory).await.map_err(only_prerequisites)?;
+        }
+        self.apply(&work.apply, set, identity, memory).await?;
+        let pending = self.prune(&wanted, identity, known, facts).await?;
+        self.repos.managed.settle(self.key);
+        let unhealthy = self.unhealthy(set);
+        Ok(Done { objects: set.planned.len(), applied_with: set.context.clone(), unhealthy, pending })
+    }
+
+    async fn plan(&self, set: &Arc<Set>, identity: &Identity, memory: &Memory) -> Result<Todo, Refusal> {
+        let managed = &self.repos.managed;
+        managed.expect(self.key, &self.uid, identity, &set.planned);
+        if !managed.wait(self.key, WATCHES).await {
+            return Err(Refusal::transient("the watches of the applied objects did not answer yet"));
+        }
+        let unknown = self.unknown_kinds(set).await;
+        let known = |key: &ObjectKey| !unknown.contains(&(key.api_version.clone(), key.kind.clone()));
+        Ok(managed.with(self.key, |index| {
+            todo(&set.planned, &memory.passed, |planned| index.holds(planned), known)
+        }))
+    }
+
+    /// The newest commit is refused: the last good one stays in force, and what drifts from it is set back.
+    async fn keep_in_force(&self, identity: &Identity, memory: &mut Memory, refusal: Refusal) -> Refusal {
+        let Some(set) = memory.in_force.clone() else { return refusal };
+        let Ok(work) = self.plan(&set, identity, memory).await else { return refusal };
+        if let Err(error) = self.apply(&work.apply, &set, identity, memory).await {
+            tracing::warn!(object = %self.key, %error, "drift from the commit in force could not be set back");
+        }
+        refusal
+    }
+
+    fn unhealthy(&self, set: &Set) -> Vec<(ObjectKey, plan::config_repo::Health)> {
+        self.repos.managed.with(self.key, |index| {
+            let seen =
+                set.planned.iter().filter_map(|planned| Some((&planned.key, index.seen(&planned.key)?)));
+            seen.filter(|(_, seen)| seen.health != plan::config_repo::Health::Healthy)
+                // A ConfigRepo that applies itself cannot wait for its own health.
+                .filter(|(_, seen)| seen.uid != self.uid)
+                .map(|(key, seen)| (key.clone(), seen.health.clone()))
+                .collect()
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let kinds = self.repos.managed.unwatched(self.key);
+        if kinds.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "the service account may not list and watch {}: changes made to them in the cluster go unnoticed until the next commit; grant it list and watch",
+            kinds.join(", ")
+        )]
+    }
+
+    /// As whom everything is applied.
+    pub fn identity(&self) -> Result<Identity, Refusal> {
+        let named = self.repo.spec.service_account_name.as_ref().map(|name| name.as_str().to_owned());
+        let name = named.or_else(|| self.context.settings.default_service_account.clone()).ok_or_else(|| {
+            Refusal::needs_user(
+                Reason::AccountMissing,
+                "spec.serviceAccountName is missing; name a service account of this namespace: what it may do is what may be applied",
+            )
+        })?;
+        Identity::service_account(&self.key.namespace, &name)
+            .map_err(|error| Refusal::needs_user(Reason::AccountMissing, error.to_string()))
+    }
+
+    /// That the account exists. Kubernetes itself lets a name without an account be impersonated.
+    pub async fn account(&self, identity: &Identity) -> Result<(), Refusal> {
+        let Some((namespace, name)) = identity.account() else { return Ok(()) };
+        let key = ObjectKey {
+            api_version: "v1".into(),
+            kind: "ServiceAccount".into(),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        };
+        match self.context.writer.get(&Identity::OPERATOR, &key).await? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::needs_user(
+                Reason::AccountMissing,
+                format!(
+                    "the service account {namespace}/{name} does not exist; create it, or name another in spec.serviceAccountName"
+                ),
+            )),
+        }
+    }
+
+    /// A finalizer stands only where applied objects are to be deleted with their ConfigRepo.
+    async fn finalizer(&self) -> Result<(), Refusal> {
+        let mut finalizers = self.repo.metadata.finalizers.clone().unwrap_or_default();
+        let has = finalizers.iter().any(|name| name == FINALIZER);
+        let wanted = self.repo.spec.deletion_policy == DeletionPolicy::Delete;
+        if has == wanted {
+            return Ok(());
+        }
+        if wanted {
+            finalizers.push(FINALIZER.to_owned());
+        } else {
+            finalizers.retain(|name| name != FINALIZER);
+        }
+        self.set_finalizers(&finalizers).await
+    }
+
+    pub async fn set_finalizers(&self, finalizers: &[String]) -> Result<(), Refusal> {
+        let step = Step::Label {
+            object: self.object.clone(),
+            uid: self.uid.clone(),
+            resource_version: None,
+            patch: json!({"metadata": {"finalizers": finalizers}}),
+        };
+        let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;
+        applied.refusal().map_or(Ok(()), |refusal| Err(refusal.clone()))
+    }
+
+    /// Writes the inventory before later steps rely on it.
+    pub async fn write_inventory(
+        &self,
+        known: &mut ConfigRepoStatus,
+        inventory: Vec<ObjectRef>,
+        facts: &mut Facts,
+    ) -> Result<(), Refusal> {
+        let mut status = known.clone();
+        status.inventory.clone_from(&inventory);
+        let step =
+            Step::Status { object: self.object.clone(), uid: self.uid.clone(), status: to_json(&status) };
+        let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;
+        if let Some(refusal) = applied.refusal() {
+            return Err(refusal.clone());
+        }
+        facts.inventory = inventory;
+        *known = status;
+        Ok(())
+    }
+
+    /// Writes the status and the events. `known` is the status as it was last written.
+    async fn tell(
+        &self,
+        facts: &Facts,
+        outcome: &Outcome,
+        known: ConfigRepoStatus,
+    ) -> Result<Option<Timestamp>, Refusal> {
+        let mut repo = self.repo.clone();
+        repo.status = Some(known.clone());
+        let told = status::status(&repo, facts, outcome, (self.context.now)());
+        let seen = self.repo.status.is_some().then(|| to_json(&known));
+        let wrote = self
+            .context
+            .writer
+            .status(&self.object, &self.uid, seen.as_ref(), &to_json(&told.status))
+            .await?;
+        for event in &told.events {
+            self.event(event).await;
+        }
+        if wrote {
+            dependencies::wake(
+                self.key,
+                &self.context.stores.config_repos,
+                &self.context.queues.config_repos,
+            );
+        }
+        Ok(told.wake)
+    }
+
+    pub async fn event(&self, event: &Event) {
+        self.context.writer.event(&self.object, &self.uid, event).await;
+    }
+
+    pub fn status(&self) -> ConfigRepoStatus {
+        self.repo.status.clone().unwrap_or_default()
+    }
+
+    /// When the repository is asked again after a fetch that ended then. The spread is a number from 0 to 1 that differs
+    /// from fetch to fetch and from ConfigRepo to ConfigRepo.
+    pub fn next_look(&self, ended: Timestamp) -> Timestamp {
+        let hash =
+            BuildHasherDefault::<DefaultHasher>::default().hash_one((&self.uid, ended.as_millisecond()));
+        let spread = f64::from(u32::try_from(hash >> 32).unwrap_or_default()) / f64::from(u32::MAX);
+        status::next_look(ended, self.repo.spec.interval.get(), spread)
+    }
+
+    /// The value of the annotation that confirms a large prune.
+    pub fn confirmed(&self) -> Option<&str> {
+        self.repo.metadata.annotations.as_ref()?.get(names::CONFIRM_PRUNE).map(String::as_str)
+    }
+}
+
+fn only_prerequisites(refusal: Refusal) -> Refusal {
+    let message = format!(
+        "{}\nOnly the namespaces, definitions, accounts and rights of this commit are applied; nothing was pruned.",
+        refusal.message
+    );
+    Refusal { message, ..refusal }
+}
+
+fn to_json(status: &ConfigRepoStatus) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}

@@ -1,0 +1,225 @@
+//! What is seen of one ConfigRepo's objects, compared with what git says. Pure: events enter, and what leaves is whether
+//! anybody should look.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use plan::ObjectKey;
+use plan::config_repo::{Planned, Seen};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{key_of, version};
+
+/// What an event changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing that matters.
+    None,
+    /// Whether an object works.
+    Health,
+    /// The cluster no longer holds what git says.
+    Drift,
+}
+
+/// What is seen of one ConfigRepo's objects.
+#[derive(Default)]
+pub(crate) struct Index {
+    planned: HashMap<ObjectKey, Arc<Planned>>,
+    seen: HashMap<ObjectKey, Seen>,
+    /// The digest of our fields right after the last apply, with the stamp that was applied.
+    baseline: HashMap<ObjectKey, (String, Option<String>)>,
+    /// The resourceVersion of our last write, and when: older events are news of the past.
+    written: HashMap<ObjectKey, (u64, Instant)>,
+}
+
+impl Index {
+    /// What git has now.
+    pub fn expect(&mut self, set: &[Arc<Planned>]) {
+        let same = set.len() == self.planned.len()
+            && set.iter().all(|new| self.planned.get(&new.key).is_some_and(|old| Arc::ptr_eq(old, new)));
+        if same {
+            return;
+        }
+        self.planned = set.iter().map(|planned| (planned.key.clone(), planned.clone())).collect();
+    }
+
+    /// What git has now is in force: what is known of other objects is forgotten.
+    pub fn settle(&mut self) {
+        let Self { planned, seen, baseline, written } = self;
+        baseline.retain(|key, _| planned.contains_key(key));
+        written.retain(|key, _| planned.contains_key(key));
+        seen.retain(|key, _| planned.contains_key(key));
+    }
+
+    /// Whether just this was applied before by this process.
+    pub fn was_applied(&self, planned: &Planned) -> bool {
+        self.baseline.get(&planned.key).is_some_and(|(stamp, _)| *stamp == planned.digest)
+    }
+
+    /// Whether git has an object now.
+    pub fn has(&self, key: &ObjectKey) -> bool {
+        self.planned.contains_key(key)
+    }
+
+    /// What is seen of an object.
+    pub fn seen(&self, key: &ObjectKey) -> Option<&Seen> {
+        self.seen.get(key)
+    }
+
+    /// Whether the cluster holds what git says of an object.
+    pub fn holds(&self, planned: &Planned) -> bool {
+        self.seen.get(&planned.key).is_some_and(|seen| seen.holds(planned, self.baseline(planned)))
+    }
+
+    fn baseline(&self, planned: &Planned) -> Option<&str> {
+        let (stamp, own) = self.baseline.get(&planned.key)?;
+        if *stamp == planned.digest { own.as_deref() } else { None }
+    }
+
+    /// The API server answered an apply.
+    pub fn applied(&mut self, planned: &Planned, live: &Value) {
+        let seen = Seen::of(live, Some(planned));
+        self.baseline.insert(planned.key.clone(), (planned.digest.clone(), seen.own.clone()));
+        self.written.insert(planned.key.clone(), (version(&seen), Instant::now()));
+        self.seen.insert(planned.key.clone(), seen);
+    }
+
+    /// A watch showed an object.
+    pub fn shown(&mut self, live: &Value) -> Change {
+        let Some(key) = key_of(live) else { return Change::None };
+        // An object of a version that git does not use, or that git no longer has, decides nothing.
+        let Some(planned) = self.planned.get(&key).cloned() else { return Change::None };
+        let seen = Seen::of(live, Some(&planned));
+        if self.written.get(&key).is_some_and(|(written, _)| version(&seen) < *written) {
+            return Change::None;
+        }
+        let held = self.holds(&planned);
+        let health = self.seen.get(&key).map(|seen| seen.health.clone());
+        let change = health.as_ref() != Some(&seen.health);
+        self.seen.insert(key, seen);
+        match (held, self.holds(&planned)) {
+            (true, false) => Change::Drift,
+            // Found by a watch that began late: nothing is to be done, but somebody may wait for it.
+            _ if change => Change::Health,
+            _ => Change::None,
+        }
+    }
+
+    /// A watch no longer shows an object: it was deleted, or lost our label.
+    pub fn gone(&mut self, live: &Value) -> Change {
+        let Some(key) = key_of(live) else { return Change::None };
+        let last = Seen::of(live, None);
+        if self.written.get(&key).is_some_and(|(written, _)| version(&last) < *written) {
+            return Change::None;
+        }
+        self.remove(&key)
+    }
+
+    /// A list ended: what it did not name and was not written since it began is gone.
+    pub fn listed(
+        &mut self,
+        is_topic: impl Fn(&ObjectKey) -> bool,
+        names: &HashSet<ObjectKey>,
+        began: Instant,
+    ) -> Change {
+        let since = |key: &ObjectKey| self.written.get(key).is_some_and(|(_, at)| *at >= began);
+        let lost: Vec<_> = self
+            .seen
+            .keys()
+            .filter(|key| is_topic(key) && !names.contains(key) && !since(key))
+            .cloned()
+            .collect();
+        let changes =
+            lost.iter().map(|key| self.remove(key)).filter(|change| *change == Change::Drift).count();
+        if changes > 0 { Change::Drift } else { Change::None }
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> Change {
+        let known = self.seen.remove(key).is_some();
+        if known && self.planned.contains_key(key) { Change::Drift } else { Change::None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plan::config_repo::{Owner, Place, Scope, Source, normalise};
+    use serde_json::json;
+
+    fn planned(data: &str) -> Arc<Planned> {
+        let json =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": data}});
+        let source = Source { place: Place { path: "a.yaml".into(), line: 1 }, json, encrypted: false };
+        let owner = Owner { uid: "u".into(), name: "n/r".into(), target_namespace: "n".into() };
+        Arc::new(normalise(&source, Some(Scope::Namespaced), &owner).unwrap())
+    }
+
+    fn live(planned: &Planned, version: &str, owned: &[&str]) -> Value {
+        let mut live = planned.manifest.value().clone();
+        live["metadata"]["uid"] = "x".into();
+        live["metadata"]["resourceVersion"] = version.into();
+        let fields: serde_json::Map<String, Value> =
+            owned.iter().map(|field| (format!("f:{field}"), json!({}))).collect();
+        live["metadata"]["managedFields"] =
+            json!([{"manager": "keelway-config", "operation": "Apply", "fieldsV1": {"f:data": fields}}]);
+        live
+    }
+
+    fn settled() -> (Index, Arc<Planned>) {
+        let planned = planned("1");
+        let mut index = Index::default();
+        index.expect(std::slice::from_ref(&planned));
+        index.applied(&planned, &live(&planned, "10", &["a"]));
+        (index, planned)
+    }
+
+    #[test]
+    fn a_field_that_somebody_takes_is_drift_once() {
+        let (mut index, planned) = settled();
+        assert!(index.holds(&planned));
+        assert_eq!(index.shown(&live(&planned, "11", &["a"])), Change::None);
+        assert_eq!(index.shown(&live(&planned, "12", &[])), Change::Drift);
+        assert_eq!(index.shown(&live(&planned, "13", &[])), Change::None);
+        assert!(!index.holds(&planned));
+    }
+
+    #[test]
+    fn news_of_the_past_are_no_news() {
+        let (mut index, planned) = settled();
+        assert_eq!(index.shown(&live(&planned, "9", &[])), Change::None);
+        assert_eq!(index.gone(&live(&planned, "9", &[])), Change::None);
+        assert!(index.holds(&planned));
+    }
+
+    #[test]
+    fn a_deletion_is_drift_also_when_only_a_list_shows_it() {
+        let (mut index, planned) = settled();
+        assert_eq!(index.gone(&live(&planned, "11", &[])), Change::Drift);
+        let (mut index, _) = settled();
+        let before = Instant::now().checked_sub(std::time::Duration::from_secs(1)).unwrap();
+        assert_eq!(
+            index.listed(|_| true, &HashSet::new(), before),
+            Change::None,
+            "written since the list began"
+        );
+        assert_eq!(
+            index.listed(|_| false, &HashSet::new(), Instant::now()),
+            Change::None,
+            "of another topic"
+        );
+        assert_eq!(index.listed(|_| true, &HashSet::new(), Instant::now()), Change::Drift);
+    }
+
+    #[test]
+    fn a_new_commit_is_not_held_before_it_is_applied() {
+        let (mut index, old) = settled();
+        let new = planned("2");
+        index.expect(std::slice::from_ref(&new));
+        assert!(index.holds(&old) && !index.holds(&new));
+        index.expect(&[]);
+        assert!(index.seen(&old.key).is_some());
+        index.settle();
+        assert!(index.seen(&old.key).is_none() && !index.has(&old.key));
+    }
+}
