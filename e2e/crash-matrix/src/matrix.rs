@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::api;
 use crate::control_plane::ControlPlane;
 use crate::git_server::GitServer;
-use crate::operator::{Launch, Operator};
+use crate::operator::{Launch, Operator, free_address};
 use crate::point::Point;
 use crate::proxy::{Moment, Proxy, Record};
 use crate::scenario::{Phase, Scenario, Stage};
@@ -47,6 +47,13 @@ pub struct Run {
     pub stuck: Option<&'static str>,
 }
 
+/// How a phase ended.
+enum Settled {
+    Done(Snapshot),
+    Overtaken,
+    Stuck(Snapshot),
+}
+
 /// What is wrong with a run, compared with an undisturbed one.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -78,6 +85,7 @@ impl Matrix {
             lease: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
             folder: folder.path().to_owned(),
+            listen: free_address()?,
             environment: bug.iter().map(|bug| ("KEELWAY_BUG".into(), (*bug).into())).collect(),
         };
         Ok(Self { plane, git, proxy, launch, operator: None, masks, runs: 0, folder })
@@ -96,14 +104,18 @@ impl Matrix {
         self.proxy.begin(&namespace, trap);
         self.revive()?;
         let mut run = Run { states: Vec::new(), records: Vec::new(), sprung: false, stuck: None };
-        for phase in scenario.phases {
+        for (index, phase) in scenario.phases.iter().enumerate() {
             let stage = Stage { client: &self.plane.client, namespace: &namespace, git: &self.git };
             (phase.act)(stage).await.with_context(|| phase.name)?;
-            let (state, settled) = self.settle(phase, &namespace).await?;
-            run.states.push((phase.name, state));
-            if !settled {
-                run.stuck = Some(phase.name);
-                break;
+            let overtaken = scenario.overtaken && index + 1 < scenario.phases.len();
+            match self.settle(phase, &namespace, overtaken).await? {
+                Settled::Done(state) => run.states.push((phase.name, state)),
+                Settled::Overtaken => {}
+                Settled::Stuck(state) => {
+                    run.states.push((phase.name, state));
+                    run.stuck = Some(phase.name);
+                    break;
+                }
             }
         }
         (run.records, run.sprung) = (self.proxy.records(), self.proxy.sprung());
@@ -118,7 +130,10 @@ impl Matrix {
         if let Some(phase) = run.stuck {
             verdict.wrong.push(format!("{phase}: did not settle within {} s", STUCK.as_secs()));
         }
-        for ((phase, state), (_, expected)) in run.states.iter().zip(&reference.states) {
+        for (phase, state) in &run.states {
+            let Some((_, expected)) = reference.states.iter().find(|(name, _)| name == phase) else {
+                continue;
+            };
             let lines = state.masked(&self.masks).differences(&expected.masked(&self.masks));
             verdict.wrong.extend(lines.into_iter().map(|line| format!("{phase}: {line}")));
         }
@@ -162,10 +177,13 @@ impl Matrix {
     }
 
     /// Waits until what must follow is there and no write comes any more. Whatever ends the operator meanwhile, it is
-    /// started again, as Kubernetes does.
-    async fn settle(&mut self, phase: &Phase, namespace: &str) -> anyhow::Result<(Snapshot, bool)> {
-        let began = Instant::now();
+    /// started again, as Kubernetes does; with `overtaken` only after the next act.
+    async fn settle(&mut self, phase: &Phase, namespace: &str, overtaken: bool) -> anyhow::Result<Settled> {
+        let (began, sprung_before) = (Instant::now(), self.proxy.sprung());
         loop {
+            if overtaken && self.proxy.sprung() && !sprung_before {
+                return Ok(Settled::Overtaken);
+            }
             self.revive()?;
             tokio::time::sleep(Duration::from_millis(60)).await;
             let quiet =
@@ -173,9 +191,11 @@ impl Matrix {
             let stuck = began.elapsed() > STUCK;
             if quiet || stuck {
                 let state = Snapshot::take(&self.plane.client, namespace).await?;
-                let done = (phase.done)(&state);
-                if done || stuck {
-                    return Ok((state, done));
+                if (phase.done)(&state) {
+                    return Ok(Settled::Done(state));
+                }
+                if stuck {
+                    return Ok(Settled::Stuck(state));
                 }
             }
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// How an operator is started.
@@ -26,6 +28,8 @@ pub struct Launch {
     pub request_timeout: Duration,
     /// Where its kubeconfig, mirrors and log are kept.
     pub folder: PathBuf,
+    /// Where it serves health and metrics.
+    pub listen: SocketAddr,
     /// Further environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -52,11 +56,18 @@ impl Launch {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.folder)
             .envs(self.environment.iter().cloned())
-            .args(["--listen", "127.0.0.1:0", "--log-format", "pretty", "--log", "info,operator=debug"])
+            .args([
+                "--listen",
+                &self.listen.to_string(),
+                "--log-format",
+                "pretty",
+                "--log",
+                "info,operator=debug",
+            ])
             .args(["--identity", &self.identity, "--namespace", &self.namespace])
             .args(["--lease-duration", &milliseconds(self.lease)])
             .args(["--request-timeout", &milliseconds(self.request_timeout)])
-            .args(["--allow-range", "127.0.0.0/8", "--data"])
+            .args(["--plain-http-git", "--allow-range", "127.0.0.0/8", "--data"])
             .arg(self.folder.join(format!("{}.data", self.identity)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -67,6 +78,20 @@ impl Launch {
                 format!("{} does not start; run `cargo build -p operator`", self.binary.display())
             })?;
         Ok(Operator { child })
+    }
+
+    /// What it serves at a path: the status code and the text.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.listen).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let (head, body) = text.split_once("\r\n\r\n").context("no HTTP answer")?;
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status")?;
+        Ok((status, body.to_owned()))
     }
 
     /// Where its log is.
@@ -84,6 +109,14 @@ fn end_of(path: &Path, count: usize) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// An address of the loopback device on which nobody listens.
+///
+/// # Errors
+/// No free port.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 fn kubeconfig(proxy: SocketAddr) -> String {

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Its phases, in order.
     pub phases: &'static [Phase],
+    /// Whether the next act comes while the operator is down, so that what it was at never settles.
+    pub overtaken: bool,
 }
 
 macro_rules! act {
@@ -50,54 +52,52 @@ macro_rules! act {
 }
 
 /// All scenarios.
-pub const SCENARIOS: [Scenario; 2] = [
-    Scenario {
-        name: "app",
-        phases: &[
-            Phase { name: "create an App", act: act!(create_app), done: |now| is_ready(now, "apps/shop") },
-            Phase {
-                name: "change it",
-                act: act!(change_app),
-                done: |now| is_ready(now, "apps/shop") && runs(now, "2"),
-            },
-            Phase {
-                name: "roll it back",
-                act: act!(roll_back_app),
-                done: |now| is_ready(now, "apps/shop") && runs(now, "1"),
-            },
-            Phase { name: "delete it", act: act!(delete_app), done: |now| has_none_of_ours(now) },
-        ],
+pub const SCENARIOS: [Scenario; 3] = [
+    Scenario { name: "app", phases: &APP, overtaken: false },
+    Scenario { name: "repo", phases: &REPO, overtaken: false },
+    Scenario { name: "overtaken", phases: &REPO, overtaken: true },
+];
+
+const APP: [Phase; 4] = [
+    Phase { name: "create an App", act: act!(create_app), done: |now| is_ready(now, "apps/shop") },
+    Phase {
+        name: "change it",
+        act: act!(change_app),
+        done: |now| is_ready(now, "apps/shop") && runs(now, "2"),
     },
-    Scenario {
-        name: "repo",
-        phases: &[
-            Phase {
-                name: "create a ConfigRepo",
-                act: act!(create_repo),
-                done: |now| is_applied(now, "first") && has(now, &["configmaps/a", "configmaps/b"], &[]),
-            },
-            Phase {
-                name: "a commit that prunes",
-                act: act!(second_commit),
-                done: |now| {
-                    is_applied(now, "second")
-                        && has(now, &["configmaps/a", "configmaps/c"], &["configmaps/b"])
-                },
-            },
-            Phase {
-                name: "a commit that removes what was just created",
-                act: act!(third_commit),
-                done: |now| {
-                    is_applied(now, "third")
-                        && has(now, &["configmaps/a", "configmaps/d"], &["configmaps/b", "configmaps/c"])
-                },
-            },
-            Phase {
-                name: "delete the ConfigRepo",
-                act: act!(delete_repo),
-                done: |now| has(now, &[], &["configmaps/a", "configmaps/d", "configrepos/config"]),
-            },
-        ],
+    Phase {
+        name: "roll it back",
+        act: act!(roll_back_app),
+        done: |now| is_ready(now, "apps/shop") && runs(now, "1"),
+    },
+    Phase { name: "delete it", act: act!(delete_app), done: has_none_of_ours },
+];
+
+const REPO: [Phase; 4] = [
+    Phase {
+        name: "create a ConfigRepo",
+        act: act!(create_repo),
+        done: |now| is_applied(now, "first") && has(now, &["configmaps/a", "configmaps/b"], &[]),
+    },
+    Phase {
+        name: "a commit that prunes",
+        act: act!(second_commit),
+        done: |now| {
+            is_applied(now, "second") && has(now, &["configmaps/a", "configmaps/c"], &["configmaps/b"])
+        },
+    },
+    Phase {
+        name: "a commit that removes what was just created",
+        act: act!(third_commit),
+        done: |now| {
+            let gone = ["configmaps/b", "configmaps/c"];
+            is_applied(now, "third") && has(now, &["configmaps/a", "configmaps/d"], &gone)
+        },
+    },
+    Phase {
+        name: "delete the ConfigRepo",
+        act: act!(delete_repo),
+        done: |now| has(now, &[], &["configmaps/a", "configmaps/d", "configrepos/config"]),
     },
 ];
 
