@@ -106,10 +106,7 @@ impl RepoUrl {
         }
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         let port = url.port().unwrap_or(scheme.default_port());
-        let mut path = url.path().trim_end_matches('/');
-        if scheme == Scheme::Ssh && path.starts_with("/~") {
-            path = &path[1..]; // as git does: `/~user/repo` is relative to that user's home
-        }
+        let path = url.path().trim_end_matches('/');
         let user = (!url.username().is_empty()).then(|| url.username().to_owned());
         Self::checked(Self { scheme, user, host, port, path: path.to_owned() })
     }
@@ -126,10 +123,15 @@ impl RepoUrl {
         Self::checked(Self { scheme: Scheme::Ssh, user, host, port: 22, path })
     }
 
-    fn checked(self) -> Result<Self, GitError> {
+    fn checked(mut self) -> Result<Self, GitError> {
+        if self.scheme == Scheme::Ssh && self.path.starts_with("/~") {
+            self.path.remove(0); // as git does: `/~user/repo` is relative to that user's home
+        }
         let host_ok = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         let is_ipv6 = self.host.parse::<std::net::Ipv6Addr>().is_ok();
-        if self.host.is_empty() || self.host.len() > 253 || !(is_ipv6 || self.host.chars().all(host_ok)) {
+        let labels = self.host.strip_suffix('.').unwrap_or(&self.host).split('.');
+        let is_name = self.host.chars().all(host_ok) && labels.into_iter().all(|label| !label.is_empty());
+        if self.host.len() > 253 || !(is_ipv6 || is_name) {
             return refused("it has no valid host name");
         }
         if self.host.starts_with('-') || self.path.starts_with('-') {
@@ -172,13 +174,18 @@ impl FromStr for RepoUrl {
 impl fmt::Display for RepoUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let slash = if self.path.starts_with('/') { "" } else { "/" };
+        if self.scheme == Scheme::Ssh && !self.path.starts_with(['/', '~']) {
+            return write!(f, "{user}{}:{}", self.authority(), self.path); // relative to the user's home
+        }
+        let slash = if self.path.starts_with('~') { "/" } else { "" };
         write!(f, "{}://{user}{}{slash}{}", self.scheme.name(), self.authority(), self.path)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
     use super::*;
 
     fn shown(text: &str) -> String {
@@ -191,7 +198,9 @@ mod tests {
         assert_eq!(shown("https://host:8443/a/b/"), "https://host:8443/a/b");
         assert_eq!(shown("http://gitea.gitea.svc:3000/a/b"), "http://gitea.gitea.svc:3000/a/b");
         assert_eq!(shown("ssh://git@host:2222/a/b.git"), "ssh://git@host:2222/a/b.git");
-        assert_eq!(shown("git@github.com:a/b.git"), "ssh://git@github.com/a/b.git");
+        assert_eq!(shown("git@github.com:a/b.git"), "git@github.com:a/b.git");
+        assert_eq!(shown("git@github.com:/a/b.git"), "ssh://git@github.com/a/b.git");
+        assert_eq!(shown("ssh://host/~me/b.git"), "ssh://host/~me/b.git");
         assert_eq!(shown("https://[2001:db8::1]:444/a"), "https://[2001:db8::1]:444/a");
         assert_eq!("git@h:/abs/b.git".parse::<RepoUrl>().unwrap().path(), "/abs/b.git");
         assert_eq!("ssh://h/~me/b.git".parse::<RepoUrl>().unwrap().path(), "~me/b.git");
@@ -239,6 +248,24 @@ mod tests {
             let error = text.parse::<RepoUrl>().unwrap_err();
             assert!(error.to_string().contains("Secret"), "{error}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_parser(text in ".{0,60}") {
+            let _ = text.parse::<RepoUrl>();
+        }
+
+        #[test]
+        fn what_is_understood_is_shown_so_that_it_means_the_same(
+            text in "(https|http|ssh)://([a-z-]{1,4}(:[a-z]{0,3})?@)?[a-z0-9.-]{1,6}(:[0-9]{1,3})?/[~a-z%./-]{0,9}|[a-z-]{1,4}@[a-z.-]{1,6}:[~a-z./-]{1,9}"
+        ) {
+            if let Ok(url) = text.parse::<RepoUrl>() {
+                prop_assert_eq!(url.to_string().parse::<RepoUrl>(), Ok(url.clone()));
+                prop_assert!(!url.host().starts_with('-') && !url.path().starts_with('-'));
+                prop_assert!(url.scheme() == Scheme::Ssh || !url.to_string().contains('@'));
+            }
         }
     }
 }

@@ -47,6 +47,32 @@ fn a_damaged_mirror_is_noticed_and_fetched_anew() {
 }
 
 #[test]
+fn content_that_does_not_match_its_id_is_never_handed_out() {
+    let (server, repo) = served();
+    let setup = Setup::new();
+    let snapshot = setup.client.fetch(&request(&server, "a.git", "main")).unwrap().snapshot;
+    let root = [RepoPath::root()];
+    let blob = snapshot.entries(&root).unwrap().entries[0].oid.to_string();
+    let forged = repo.blob(b"forged");
+    // Valid in itself, so that only its id can tell: the mirror's objects as loose files, one of them another's.
+    let objects = files(setup.cache.path(), "pack")[0].ancestors().nth(2).unwrap().to_owned();
+    let loose = |id: &str| Path::new(&id[..2]).join(&id[2..]);
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .arg(server.root().join("a.git/objects/."))
+        .arg(&objects)
+        .status();
+    assert!(copied.unwrap().success());
+    for file in files(&objects, "pack").into_iter().chain(files(&objects, "idx")) {
+        fs::remove_file(file).unwrap();
+    }
+    assert_eq!(texts(&*snapshot, "").len(), 1);
+    fs::remove_file(objects.join(loose(&blob))).unwrap();
+    fs::copy(objects.join(loose(&forged)), objects.join(loose(&blob))).unwrap();
+    assert_eq!(snapshot.files(&root, &|_| true).unwrap_err().reason(), "MirrorCorrupt");
+}
+
+#[test]
 fn damage_found_by_the_fetch_itself_heals_without_an_error() {
     let (server, repo) = served();
     let setup = Setup::new();
