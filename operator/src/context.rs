@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::Client;
+use plan::sizes::Sizes;
 
 use crate::apply::Writer;
 use crate::controllers::Queues;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::sources::Stores;
+use crate::sources::{Registries, Stores};
 
 /// What every controller is given; a cheap handle.
 #[derive(Clone)]
@@ -24,6 +25,10 @@ pub struct Context {
     pub queues: Queues,
     /// What is counted.
     pub metrics: Metrics,
+    /// The sizes of pods by name.
+    pub sizes: Arc<Sizes>,
+    /// Looks tags up in registries.
+    pub registries: Registries,
     /// Settings of the process.
     pub settings: Arc<Settings>,
     /// The clock.

@@ -1,23 +1,26 @@
 //! The stores of all watched kinds, and who is woken by a change of each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crds::{App, ConfigRepo, Environment, Release, Run};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, Resource};
 use plan::ObjectKey;
+use plan::environment::references::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::apply::Observer;
 use crate::controllers::{Key, Queue, Queues};
+use crate::sources::references::Readers;
 use crate::sources::store::{Change, Store};
 use crate::sources::watch::Watches;
 
@@ -49,6 +52,14 @@ pub struct Stores {
     pub jobs: Store<Job>,
     /// Pods.
     pub pods: Store<Pod>,
+    /// Secrets, without their data.
+    pub secrets: Store<PartialObjectMeta<Secret>>,
+    /// ConfigMaps, without their data.
+    pub config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    /// Nodes.
+    pub nodes: Store<Node>,
+    /// Which Environments read which Secrets and ConfigMaps.
+    pub readers: Readers,
 }
 
 /// What Keelway's child objects carry; only such are watched.
@@ -73,6 +84,10 @@ impl Stores {
             cron_jobs: Store::by_environment(),
             jobs: Store::by_environment(),
             pods: Store::by_environment(),
+            secrets: Store::new(|_| None),
+            config_maps: Store::new(|_| None),
+            nodes: Store::new(|_| None),
+            readers: Readers::default(),
         }
     }
 
@@ -115,6 +130,40 @@ impl Stores {
             run(change);
         });
         add(watches, client, ours(), &self.pods, wake_environment(environments));
+        let wake = wake_readers(environments, &self.readers, Kind::Secret);
+        watches.add_metadata(Api::all(client.clone()), all(), &self.secrets, wake);
+        let wake = wake_readers(environments, &self.readers, Kind::ConfigMap);
+        watches.add_metadata(Api::all(client.clone()), all(), &self.config_maps, wake);
+        watches.add(Api::all(client.clone()), all(), &self.nodes, self.wake_on_node(environments));
+    }
+
+    /// The nodes, and whether each is ready.
+    pub fn node_readiness(&self) -> BTreeMap<String, bool> {
+        let name = |node: &Node| node.metadata.name.clone().unwrap_or_default();
+        self.nodes.all().iter().map(|node| (name(node), is_ready(node))).collect()
+    }
+
+    /// Wakes the Environments that have a pod on a node which is not ready, or just became so again.
+    fn wake_on_node(&self, environments: &Queue) -> impl Fn(&Change<Node>) + Send + Sync + use<> {
+        let (queue, pods) = (environments.clone(), self.pods.clone());
+        let lost = Mutex::new(BTreeSet::new());
+        move |change| {
+            let node = change.object().metadata.name.clone().unwrap_or_default();
+            let ready = matches!(change, Change::Is(node) if is_ready(node));
+            let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = if ready { lost.remove(&node) } else { lost.insert(node.clone()) };
+            drop(lost);
+            if !changed {
+                return;
+            }
+            for pod in pods.all() {
+                let on = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+                let environment = pod.metadata.labels.as_ref().and_then(|l| l.get(crds::names::ENVIRONMENT));
+                if let (true, Some(environment)) = (on == Some(&node), environment) {
+                    queue.wake(Key::new(pod.metadata.namespace.as_deref().unwrap_or_default(), environment));
+                }
+            }
+        }
     }
 
     fn observers(&self) -> HashMap<(String, String), Arc<dyn Observer>> {
@@ -132,6 +181,11 @@ impl Stores {
             cron_jobs,
             jobs,
             pods,
+            // Never written.
+            secrets: _,
+            config_maps: _,
+            nodes: _,
+            readers: _,
         } = self;
         HashMap::from([
             observer(config_repos),
@@ -229,6 +283,23 @@ fn wake_label<K: Resource>(queue: &Queue, label: &'static str) -> impl Fn(&Chang
             queue.wake(Key::new(meta.namespace.as_deref().unwrap_or_default(), name));
         }
     }
+}
+
+fn wake_readers<K: Resource>(
+    queue: &Queue,
+    readers: &Readers,
+    kind: Kind,
+) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
+    let (queue, readers) = (queue.clone(), readers.clone());
+    move |change| {
+        let environments = readers.of(kind, &Key::of(change.object().meta()));
+        environments.into_iter().for_each(|environment| queue.wake(environment));
+    }
+}
+
+fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn wake_owner<K: Resource>(queue: &Queue, kind: &'static str) -> impl Fn(&Change<K>) + Send + Sync + use<K> {

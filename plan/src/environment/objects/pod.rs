@@ -25,7 +25,7 @@ const DRAIN_SECONDS: i64 = 5;
 /// Seconds that a process may take to end after SIGTERM where it says nothing.
 const GRACE_SECONDS: i64 = 30;
 /// Where an elected process finds its own labels.
-const POD_INFO: &str = "/etc/keelway/pod";
+const POD_INFO: &str = "/etc/keelway";
 /// The name of the container, the same in every pod of ours.
 pub const CONTAINER: &str = "app";
 

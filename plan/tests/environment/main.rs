@@ -1,0 +1,7 @@
+//! The rules of Apps and Environments: cases with snapshots, stories over a simulated cluster, and the property that
+//! everything comes to rest, whatever happens in whatever order.
+
+mod cases;
+mod convergence;
+mod sim;
+mod stories;
