@@ -1,5 +1,5 @@
-// Command hello is the example app of the demo and the tests: a web server, a worker, a release command and a job in
-// one program. Environment variables make it misbehave on demand; it writes nowhere but under /tmp.
+// Command hello is the example app of the demo and the tests: a web server, a worker, a release command, a job and, to
+// see the network as a pod does, a client (hello get URL) in one program. Environment variables make it misbehave on demand; it writes nowhere but under /tmp.
 package main
 
 import (
@@ -25,10 +25,10 @@ func main() {
 	if len(os.Args) > 1 {
 		name = os.Args[1]
 	}
-	commands := map[string]func(<-chan os.Signal) error{"web": web, "worker": worker, "migrate": migrate, "job": job}
+	commands := map[string]func(<-chan os.Signal) error{"web": web, "worker": worker, "migrate": migrate, "job": job, "get": get}
 	command, ok := commands[name]
 	if !ok {
-		log.Fatalf("usage: hello [web|worker|migrate|job]")
+		log.Fatalf("usage: hello [web|worker|migrate|job|get URL]")
 	}
 	if err := command(stop); err != nil {
 		log.Fatalf("%s: %v", name, err)

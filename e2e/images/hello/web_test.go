@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func get(path string) (int, string) {
+func ask(path string) (int, string) {
 	recorder := httptest.NewRecorder()
 	routes().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
 	return recorder.Code, recorder.Body.String()
@@ -17,17 +17,17 @@ func get(path string) (int, string) {
 func TestTheFrontPageShowsTextAndVersion(t *testing.T) {
 	t.Setenv("TEXT", "Good morning")
 	t.Setenv("VERSION", "7")
-	if code, body := get("/"); code != http.StatusOK || body != "Good morning (version 7)\n" {
+	if code, body := ask("/"); code != http.StatusOK || body != "Good morning (version 7)\n" {
 		t.Errorf("%d %q", code, body)
 	}
 }
 
 func TestReadinessFailsOnDemand(t *testing.T) {
-	if code, _ := get("/healthz"); code != http.StatusOK {
+	if code, _ := ask("/healthz"); code != http.StatusOK {
 		t.Errorf("healthy: %d", code)
 	}
 	t.Setenv("READY_FAIL", "1")
-	if code, _ := get("/healthz"); code != http.StatusServiceUnavailable {
+	if code, _ := ask("/healthz"); code != http.StatusServiceUnavailable {
 		t.Errorf("failing: %d", code)
 	}
 }
@@ -35,7 +35,7 @@ func TestReadinessFailsOnDemand(t *testing.T) {
 func TestTheLabelsFileTellsWhetherThisPodIsElected(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "labels")
 	t.Setenv("ELECTED_FILE", file)
-	if _, body := get("/elected"); body != "unknown\n" {
+	if _, body := ask("/elected"); body != "unknown\n" {
 		t.Errorf("without the file: %q", body)
 	}
 	for text, want := range map[string]string{
@@ -45,7 +45,7 @@ func TestTheLabelsFileTellsWhetherThisPodIsElected(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, body := get("/elected"); body != want {
+		if _, body := ask("/elected"); body != want {
 			t.Errorf("%q: %q", text, body)
 		}
 	}

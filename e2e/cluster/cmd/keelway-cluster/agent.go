@@ -46,7 +46,7 @@ func runAgent(ctx context.Context, s settings.Settings, args []string) error {
 	if err != nil {
 		return err
 	}
-	policies, err := netpolicy.New(factory, table)
+	policies, err := netpolicy.New(factory, table, netpolicy.DNS(s.NodeIP, s.Port("dns")))
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,8 @@ func (c *Cluster) containerdReady(ctx context.Context) error {
 	return connection.Close()
 }
 
-func (c *Cluster) client() (*kubernetes.Clientset, error) {
+// Client speaks to the API server as the administrator.
+func (c *Cluster) Client() (*kubernetes.Clientset, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func (c *Cluster) client() (*kubernetes.Clientset, error) {
 }
 
 func (c *Cluster) waitReady(ctx context.Context) error {
-	client, err := c.client()
+	client, err := c.Client()
 	if err != nil {
 		return err
 	}

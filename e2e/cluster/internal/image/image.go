@@ -120,6 +120,12 @@ func addParents(archive *tar.Writer, done map[string]bool, target string) error 
 
 // add writes a file, or a folder with all below it in the order of names; everything belongs to root.
 func add(archive *tar.Writer, done map[string]bool, mapping Mapping) error {
+	// A link that was named itself stands for what it leads to; links inside a folder stay links.
+	resolved, err := filepath.EvalSymlinks(mapping.Source)
+	if err != nil {
+		return err
+	}
+	mapping.Source = resolved
 	return filepath.WalkDir(mapping.Source, func(source string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -79,6 +79,26 @@ func TestALayerHoldsParentsOnceLinksAndModes(t *testing.T) {
 	}
 }
 
+func TestANamedLinkIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "lib.so.6.4", "l")
+	link := filepath.Join(dir, "lib.so.6")
+	if err := os.Symlink("lib.so.6.4", link); err != nil {
+		t.Fatal(err)
+	}
+	built, err := Build(Spec{Add: []Mapping{{link, "/lib.so.6"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := built.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := entries(t, layers[0]); !slices.Equal(got, []string{"lib.so.6"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func entries(t *testing.T, from v1.Layer) []string {
 	t.Helper()
 	reader, err := from.Uncompressed()

@@ -129,3 +129,20 @@ func TestAPodOnTheNodesNetworkIsNoPeerAndNoTarget(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+func TestTheNodesOwnDNSIsFoundByTheUsualLabel(t *testing.T) {
+	w := world(t, webOnly+`policyTypes: [Egress]
+egress:
+  - to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}, podSelector: {matchLabels: {k8s-app: kube-dns}}}]
+    ports: [{port: 53, protocol: UDP}]
+`)
+	w.Pods = append(w.Pods, DNS(netip.MustParseAddr("10.88.0.1"), 53))
+	w.Namespaces = append(w.Namespaces, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: "kube-system", Labels: map[string]string{"kubernetes.io/metadata.name": "kube-system"},
+	}})
+	got := Translate(w)
+	want := []Allow{{Pods: addresses("10.88.0.1"), Ports: []Port{{"udp", 53, 53}}}}
+	if len(got) != 1 || !reflect.DeepEqual(deref(got[0].Egress), want) {
+		t.Errorf("%+v", got)
+	}
+}
