@@ -7,8 +7,9 @@ mod tls;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
+use futures::FutureExt as _;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, NoTls};
 
 use crate::error::{Context as _, Error, Result};
 use crate::sql;
@@ -44,24 +45,12 @@ pub struct Session {
     pub client: Client,
     /// The server's process id, as `pg_stat_activity` shows it.
     pub pid: i32,
-    endpoint: Endpoint,
     driver: tokio::task::JoinHandle<()>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
-    }
-}
-
-impl Session {
-    /// Asks the server to stop what this session runs.
-    pub async fn cancel(&self) {
-        let token = self.client.cancel_token();
-        if let Ok(tls) = tls::connector(&self.endpoint.trust, self.endpoint.root_cert.as_deref()) {
-            // A cancellation that does not arrive changes nothing: the connection is dropped next.
-            let _ = token.cancel_query(tls).await;
-        }
     }
 }
 
@@ -157,15 +146,23 @@ impl Endpoint {
     /// [`Error::Database`] if the server cannot be reached or refuses.
     pub async fn connect(&self) -> Result<Session> {
         let doing = || format!("connecting to `{}` (database {})", self.name, self.database());
-        let connector = tls::connector(&self.trust, self.root_cert.as_deref())?;
-        let (client, connection) = self.config.connect(connector).await.context(doing())?;
-        let driver = tokio::spawn(async move {
-            // The error of a broken connection reaches whoever waits for an answer.
-            let _ = connection.await;
-        });
+        // The error of a broken connection reaches whoever waits for an answer, so the driver's own is dropped.
+        let (client, driver) = if self.local() {
+            let (client, connection) = self.config.connect(NoTls).await.context(doing())?;
+            (client, tokio::spawn(connection.map(drop)))
+        } else {
+            let connector = tls::connector(&self.trust, self.root_cert.as_deref())?;
+            let (client, connection) = self.config.connect(connector).await.context(doing())?;
+            (client, tokio::spawn(connection.map(drop)))
+        };
         client.batch_execute(SETTINGS).await.context(doing())?;
         let row = client.query_one("SELECT pg_backend_pid()", &[]).await.context(doing())?;
-        Ok(Session { client, pid: row.get(0), endpoint: self.clone(), driver })
+        Ok(Session { client, pid: row.get(0), driver })
+    }
+
+    /// Reached over a Unix socket, where there is no TLS.
+    fn local(&self) -> bool {
+        self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
     }
 
     /// The environment by which a child process (`pg_dump`) reaches the same database; only the same user of this
@@ -207,7 +204,7 @@ impl Endpoint {
 const APPLICATION: &str = "keelway-pgcopy";
 
 const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp; SET row_security = off; \
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+    SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0; \
     SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; \
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = content; \
     SET max_parallel_workers_per_gather = 0; SET standard_conforming_strings = on";

@@ -16,10 +16,10 @@ use crate::error::{Context as _, Error, Result};
 use crate::sql::ident;
 
 /// Values per column.
-const PER_COLUMN: usize = 40;
+const PER_COLUMN: usize = 200;
 
 /// Values in all.
-const IN_ALL: usize = 4000;
+const IN_ALL: usize = 8000;
 
 /// Rows that are looked at for values, per table.
 const SAMPLE_ROWS: u64 = 400;
@@ -44,11 +44,18 @@ pub struct Summary {
     pub not_seen: Vec<String>,
 }
 
-/// Values of the source.
+/// Values of the source. The target's server only ever sees their hashes, for what a statement carries may be logged.
 #[derive(Clone, Default)]
 pub(crate) struct Values {
     pub(crate) values: Vec<String>,
+    hashes: Vec<i64>,
+    seed: i64,
     not_seen: Vec<String>,
+}
+
+/// The seeded hash of a text expression, the same in every version and under every collation.
+fn hash(expression: &str, seed: i64) -> String {
+    format!("hashtextextended({expression}::text COLLATE \"C\", {seed})")
 }
 
 /// Whether a value is worth looking for: long, varied, and no word that a dictionary could hold.
@@ -75,7 +82,8 @@ fn removed(decision: &Decision) -> bool {
 
 /// Draws values from every masked text column, as the snapshot shows them.
 pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Decisions) -> Result<Values> {
-    let mut all = Values::default();
+    let seed = i64::from_be_bytes(crate::copy::random()?);
+    let mut all = Values { seed, ..Values::default() };
     for table in catalog.with_rows() {
         let Some(decision) = decisions.table(&table.masking_name()) else { continue };
         if decision.truncate {
@@ -99,30 +107,35 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
     }
     all.values.sort_unstable();
     all.values.dedup();
+    all.hashes.sort_unstable();
+    all.hashes.dedup();
     Ok(all)
 }
 
 async fn sample_table(session: &Session, table: &Table, columns: &[String], all: &mut Values) -> Result<()> {
     let list: Vec<String> =
-        columns.iter().map(|c| format!("left({}::text, 201)", ident(c))).collect();
+        columns.iter().map(|c| format!("left({0}::text, 201), {1}", ident(c), hash(&ident(c), all.seed))).collect();
     let part = fraction(SAMPLE_ROWS * 5, table.rows);
     let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
     let statement =
         format!("SELECT {} FROM ONLY {}{sampled} LIMIT {SAMPLE_ROWS}", list.join(", "), table.sql());
     let rows = session.client.query(&statement, &[]).await.context(format!("sampling {}", table.title()))?;
     for at in 0..columns.len() {
-        let mut counts: HashMap<String, usize> = HashMap::new();
-        for value in rows.iter().filter_map(|row| row.get::<_, Option<String>>(at)) {
-            *counts.entry(value).or_default() += 1;
+        let mut counts: HashMap<(String, i64), usize> = HashMap::new();
+        for row in &rows {
+            if let (Some(value), Some(hash)) = (row.get::<_, Option<String>>(2 * at), row.get(2 * at + 1)) {
+                *counts.entry((value, hash)).or_default() += 1;
+            }
         }
-        let mut rare: Vec<String> =
-            counts.into_iter().filter(|(value, n)| *n == 1 && telling(value)).map(|(value, _)| value).collect();
+        let mut rare: Vec<(String, i64)> =
+            counts.into_iter().filter(|((value, _), n)| *n == 1 && telling(value)).map(|(value, _)| value).collect();
         if rare.is_empty() && !rows.is_empty() {
             all.not_seen.push(format!("{}.{}: no telling values in the sample", table.title(), columns[at]));
         }
         rare.sort_unstable();
         rare.truncate(PER_COLUMN);
-        all.values.append(&mut rare);
+        all.hashes.extend(rare.iter().map(|(_, hash)| *hash));
+        all.values.extend(rare.into_iter().map(|(value, _)| value));
     }
     Ok(())
 }
@@ -152,7 +165,7 @@ pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values
             continue;
         }
         summary.tables += 1;
-        hits.append(&mut whole(session, table, &columns, &values.values).await?);
+        hits.append(&mut whole(session, table, &columns, values).await?);
         let (bytes, mut inside) = inside(session, table, &columns, &automaton).await?;
         summary.bytes += bytes;
         hits.append(&mut inside);
@@ -169,15 +182,15 @@ pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values
 }
 
 /// Columns of a table that equal one of the values in some row.
-async fn whole(session: &Session, table: &Table, columns: &[&Column], values: &[String]) -> Result<Vec<String>> {
+async fn whole(session: &Session, table: &Table, columns: &[&Column], values: &Values) -> Result<Vec<String>> {
     let counts: Vec<String> = columns
         .iter()
-        .map(|c| format!("bool_or({}::text = ANY ($1::text[]))", ident(&c.name)))
+        .map(|c| format!("bool_or({} = ANY ($1::int8[]))", hash(&ident(&c.name), values.seed)))
         .collect();
     let part = fraction(COMPARED_ROWS, table.rows);
     let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
     let statement = format!("SELECT {} FROM ONLY {}{sampled}", counts.join(", "), table.sql());
-    let row = session.client.query_one(&statement, &[&values]).await;
+    let row = session.client.query_one(&statement, &[&values.hashes]).await;
     let row = row.context(format!("searching {}", table.title()))?;
     Ok(columns
         .iter()

@@ -7,10 +7,13 @@
 //! What is read is locked first, then seen through one exported snapshot; what is masked is masked before it reaches a
 //! disk; what fails leaves nothing that could be mistaken for good.
 
+pub mod advice;
 pub mod catalog;
+pub mod clone;
 pub mod conn;
 pub mod copy;
 pub mod error;
+pub mod grants;
 pub mod leak;
 pub mod mark;
 mod pipe;
@@ -24,6 +27,7 @@ pub mod snapshot;
 pub mod sql;
 pub mod subset;
 pub mod target;
+pub mod verify;
 mod wire;
 
 pub use conn::Endpoint;

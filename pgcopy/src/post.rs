@@ -1,7 +1,7 @@
 //! What comes after the data: indexes and keys in parallel, foreign keys after them, the rest in the dump's order. Two
 //! statements that would wait for each other's locks never run at once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -76,13 +76,13 @@ fn rank(kind: Kind) -> u8 {
 pub(crate) async fn run(
     target: &Arc<Target>,
     statements: Vec<Statement>,
-    sizes: &dyn Fn(&str) -> u64,
+    sizes: &HashMap<String, u64>,
     jobs: usize,
     progress: &Progress,
 ) -> Result<()> {
     for wanted in 0..=2 {
         let mut batch: Vec<Statement> = statements.iter().filter(|s| rank(s.kind) == wanted).cloned().collect();
-        batch.sort_by_key(|s| std::cmp::Reverse(s.tables.iter().map(|table| sizes(table)).max().unwrap_or(0)));
+        batch.sort_by_key(|s| std::cmp::Reverse(s.tables.iter().filter_map(|table| sizes.get(table)).max().copied().unwrap_or(0)));
         parallel(target, batch, jobs, progress).await?;
     }
     let session = target.session().await?;

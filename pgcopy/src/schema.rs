@@ -25,6 +25,21 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// A dump without rows leaves materialised views empty: adds the statements that fill those in `populated`
+    /// (schema and name), in the dump's order, in which each comes after what it reads.
+    pub fn refresh(&mut self, populated: &[(String, String)]) {
+        let views: Vec<Statement> = self
+            .before
+            .iter()
+            .filter(|statement| tokens(&statement.sql).get(1).is_some_and(|token| token.is("MATERIALIZED")))
+            .filter_map(|statement| populated.iter().find(|(s, v)| statement.subject == Some(format!("{s}.{v}"))))
+            .map(|(schema, view)| {
+                classify(&format!("REFRESH MATERIALIZED VIEW {}", crate::sql::qualified(schema, view)))
+            })
+            .collect();
+        self.after.splice(0..0, views);
+    }
+
     /// Sorts the text of a plain dump.
     pub fn parse(text: &str) -> Self {
         let mut schema = Self::default();

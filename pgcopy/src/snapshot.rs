@@ -59,7 +59,9 @@ impl Snapshot {
     ) -> Result<Self> {
         for _ in 0..ATTEMPTS {
             let locks = source.connect().await?;
-            let before = catalog::load(&locks).await?;
+            // Reading the catalog measures tables, which locks each for a moment.
+            patience(&locks, courtesy).await?;
+            let before = catalog::load(&locks).await.map_err(|error| too_busy(error, courtesy))?;
             let tables = wanted(&before)?;
             lock(&locks, &tables, courtesy).await?;
             let exporter = source.connect().await?;
@@ -143,25 +145,29 @@ impl Snapshot {
 
 /// Plans a query that reads no row: that takes ACCESS SHARE and asks for no more than the right to read `ctid`.
 async fn lock(session: &Session, tables: &[Table], courtesy: &Courtesy) -> Result<()> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}",
-        courtesy.lock_timeout.as_millis().clamp(1, 86_400_000)
-    );
-    session.client.batch_execute(&begin).await.context("beginning to lock")?;
+    session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.context("beginning to lock")?;
     for chunk in tables.chunks(LOCKS) {
         let statements: Vec<String> =
             chunk.iter().map(|t| format!("EXPLAIN SELECT ctid FROM ONLY {}", t.sql())).collect();
         let done = session.client.simple_query(&statements.join("; ")).await;
-        done.context("locking the tables").map(drop).map_err(|error| {
-            if error.is_code("55P03") {
-                let seconds = courtesy.lock_timeout.as_secs_f64();
-                Error::GaveWay(format!("a table's lock could not be had within {seconds} s; another session changes it"))
-            } else {
-                error
-            }
-        })?;
+        done.context("locking the tables").map_err(|error| too_busy(error, courtesy))?;
     }
     Ok(())
+}
+
+async fn patience(session: &Session, courtesy: &Courtesy) -> Result<()> {
+    let statement = format!("SET lock_timeout = {}", courtesy.lock_timeout.as_millis().clamp(1, 86_400_000));
+    session.client.batch_execute(&statement).await.context("setting the lock's time-out")
+}
+
+/// lock_not_available is no failure of ours: another session changes the table.
+fn too_busy(error: Error, courtesy: &Courtesy) -> Error {
+    if error.is_code("55P03") {
+        let seconds = courtesy.lock_timeout.as_secs_f64();
+        Error::GaveWay(format!("a table's lock could not be had within {seconds} s; another session changes it"))
+    } else {
+        error
+    }
 }
 
 /// A session that waits for us.

@@ -100,6 +100,9 @@ pub(super) enum Policy {
         /// Where to write; standard output by default.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Language of made-up names and addresses.
+        #[arg(long, value_enum, default_value = "en-us")]
+        locale: Language,
         /// Look at names and types alone, not at values.
         #[arg(long)]
         no_samples: bool,
@@ -143,6 +146,12 @@ pub(super) enum Policy {
         #[arg(long)]
         bypass_rls: bool,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Language {
+    EnUs,
+    JaJp,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

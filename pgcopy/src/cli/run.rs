@@ -4,10 +4,12 @@ use std::path::Path;
 
 use masking::{MasterKey, Policy};
 use pgcopy::conn::secret;
-use pgcopy::copy::{CopyOptions, copy, dry_run};
+use pgcopy::clone::{CloneOptions, Method, clone};
+use pgcopy::copy::{CopyOptions, copy, dry_run, finding};
 use pgcopy::progress::Progress;
 use pgcopy::snapshot::Courtesy;
-use pgcopy::{Endpoint, Error, Result};
+use pgcopy::verify::{VerifyOptions, verify};
+use pgcopy::{Endpoint, Error, Result, advice, catalog, grants, mark, target};
 
 use super::args::{self, Cli, Command};
 use super::display;
@@ -16,8 +18,13 @@ use super::display;
 pub(super) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Copy(args) => run_copy(*args).await,
-        Command::Policy(args) => Err(Error::Usage(format!("{}", matches!(args, args::Policy::Init { .. })))),
-        Command::Verify(_) | Command::Clone(_) | Command::Drop(_) => Err(Error::Usage(String::new())),
+        Command::Policy(args) => run_policy(args).await,
+        Command::Verify(args) => run_verify(args).await,
+        Command::Clone(args) => run_clone(args).await,
+        Command::Drop(args) => {
+            let admin = target::admin(&Endpoint::resolve(&args.server)?).await?;
+            mark::drop_marked(&admin, &args.name, args.end_sessions).await
+        }
     }
 }
 
@@ -87,4 +94,105 @@ async fn interrupted() {
         _ = tokio::signal::ctrl_c() => {}
         _ = term.recv() => {}
     }
+}
+
+async fn run_policy(args: args::Policy) -> Result<()> {
+    match args {
+        args::Policy::Init { from, out, locale, no_samples } => {
+            let locale = match locale {
+                args::Language::EnUs => masking::Locale::EnUs,
+                args::Language::JaJp => masking::Locale::JaJp,
+            };
+            let text = advice::init(&Endpoint::resolve(&from)?, locale, !no_samples).await?;
+            match out {
+                Some(path) => std::fs::write(&path, text)
+                    .map_err(|error| Error::Local(format!("{} could not be written: {error}", path.display()))),
+                None => {
+                    display::print(&text);
+                    Ok(())
+                }
+            }
+        }
+        args::Policy::Suggest { from, policy: path, no_samples } => {
+            let (policy, _) = policy(&path)?;
+            display::print(&advice::suggest(&Endpoint::resolve(&from)?, &policy, !no_samples).await?);
+            Ok(())
+        }
+        args::Policy::Check { from, policy, format } => check(&from, &policy, format).await,
+        args::Policy::Grants { from, policy: path, role, bypass_rls } => {
+            let (policy, _) = policy(&path)?;
+            let session = Endpoint::resolve(&from)?.connect().await?;
+            let catalog = catalog::load(&session).await?;
+            let decisions = masking::decide(&policy, &catalog.masking_schema())
+                .map_err(|problems| Error::Refused(problems.iter().map(finding).collect()))?;
+            display::print(&grants::grants(&catalog, &decisions, &policy.subset, &role, bypass_rls));
+            Ok(())
+        }
+    }
+}
+
+/// Exit code 3 if the policy does not fit, with every problem on standard output.
+async fn check(from: &str, path: &Path, format: args::Format) -> Result<()> {
+    let (policy, _) = policy(path)?;
+    let session = Endpoint::resolve(from)?.connect().await?;
+    let catalog = catalog::load(&session).await?;
+    let outcome = masking::decide(&policy, &catalog.masking_schema());
+    let problems = match &outcome {
+        Ok(decisions) => &decisions.warnings,
+        Err(problems) => problems,
+    };
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    display::print(&match format {
+        args::Format::Plain => masking::render::plain(problems),
+        args::Format::Sarif => masking::render::sarif(problems, &path.display().to_string(), &text) + "\n",
+    });
+    match &outcome {
+        Ok(_) => Ok(()),
+        Err(problems) => Err(Error::Refused(problems.iter().map(finding).filter(|f| !f.warning).take(1).collect())),
+    }
+}
+
+async fn run_verify(args: args::Verify) -> Result<()> {
+    let (policy, policy_hash) = policy(&args.policy)?;
+    let report = match (&args.report, key(args.key.as_deref())?) {
+        (Some(path), Some(key)) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::Usage(format!("report {}: {error}", path.display())))?;
+            Some((text, key))
+        }
+        _ => None,
+    };
+    let options = VerifyOptions {
+        source: Endpoint::resolve(&args.from)?,
+        target: Endpoint::resolve(&args.to)?,
+        policy,
+        policy_hash,
+        report,
+    };
+    for line in verify(&options).await? {
+        display::print(&format!("{line}\n"));
+    }
+    Ok(())
+}
+
+async fn run_clone(args: args::Clone) -> Result<()> {
+    let setting = |text: &String| {
+        text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| {
+            Error::Usage(format!("--set `{text}`: write name=value"))
+        })
+    };
+    let options = CloneOptions {
+        server: Endpoint::resolve(&args.server)?,
+        template: args.template,
+        name: args.name,
+        owner: args.owner,
+        settings: args.settings.iter().map(setting).collect::<Result<_>>()?,
+        end_sessions: args.end_sessions,
+        wait: args.wait,
+        method: args.method.map(|method| match method {
+            args::Method::WalLog => Method::WalLog,
+            args::Method::FileCopy => Method::FileCopy,
+        }),
+    };
+    clone(&options).await.map(drop)
 }

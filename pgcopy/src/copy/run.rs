@@ -95,7 +95,8 @@ async fn load(
     };
     let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser).await?;
     let target = Arc::new(target);
-    let schema = schema(options, &snapshot, application).await?;
+    let mut schema = schema(options, &snapshot, application).await?;
+    schema.refresh(&populated(snapshot.session()).await?);
     let values = leak::sample(snapshot.session(), &catalog, &decisions).await?;
     let found = scan(schema.before.iter().chain(&schema.after), &values.values);
     if !found.is_empty() {
@@ -180,6 +181,13 @@ async fn schema(options: &CopyOptions, snapshot: &Snapshot, application: &str) -
     Ok(Schema::parse(&dump.text))
 }
 
+/// Materialised views that hold rows at the source.
+async fn populated(session: &Session) -> Result<Vec<(String, String)>> {
+    let statement = "SELECT schemaname::text, matviewname::text FROM pg_matviews WHERE ispopulated";
+    let rows = session.client.query(statement, &[]).await.context("reading materialised views")?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 /// Applies what comes before the data. A table that the dump does not make would fail later in a less clear way.
 async fn apply(target: &Target, schema: &Schema) -> Result<()> {
     let session = target.session().await?;
@@ -231,9 +239,8 @@ async fn finish(options: &CopyOptions, copied: &mut Copied, progress: &Progress,
     clock.enter(Phase::Indexes);
     let sizes: std::collections::HashMap<String, u64> =
         copied.catalog.tables.iter().map(|table| (table.title(), table.bytes)).collect();
-    let size = |table: &str| sizes.get(table).copied().unwrap_or(0);
     let after = std::mem::take(&mut copied.schema.after);
-    crate::post::run(&copied.target, after, &size, options.jobs, progress).await?;
+    crate::post::run(&copied.target, after, &sizes, options.jobs, progress).await?;
     let session = copied.target.session().await?;
     clock.enter(Phase::LeakScan);
     copied.report.leak_scan = leak::search(&session, &copied.catalog, &copied.values).await?;

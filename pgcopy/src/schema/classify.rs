@@ -110,7 +110,7 @@ pub fn classify(sql: &str) -> Statement {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (phase, kind, lock) = sort(&words, &tokens);
     let tables = tables(&words, &tokens);
-    let subject = subject(&words, &tokens);
+    let subject = subject(&tokens);
     Statement { sql: sql.trim().to_owned(), phase, kind, lock, tables, subject }
 }
 
@@ -161,6 +161,10 @@ fn alter_table(tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
     let at = |keyword: &str| tokens.iter().position(|token| token.is(keyword));
     let after = |kind| (Phase::After, kind, Lock::Exclusive);
     let next = |from: usize, offset: usize| tokens.get(from + offset);
+    if at("pg_attver").is_some() {
+        // A stamp that some servers keep per column and restore by themselves.
+        return (Phase::Drop, K::Definition, Lock::Everything);
+    }
     if let Some(constraint) = at("CONSTRAINT").filter(|i| *i > 0 && next(*i - 1, 0).is_some_and(|t| t.is("ADD"))) {
         let word = |keyword: &str| next(constraint, 2).is_some_and(|token| token.is(keyword));
         if word("FOREIGN") {
@@ -213,14 +217,20 @@ fn tables(words: &[&str], tokens: &[Token<'_>]) -> Vec<String> {
     found.into_iter().flatten().collect()
 }
 
-fn subject(words: &[&str], tokens: &[Token<'_>]) -> Option<String> {
-    const NOISE: [&str; 12] = [
-        "CREATE", "ALTER", "TABLE", "UNIQUE", "OR", "REPLACE", "EVENT", "TRIGGER", "USER", "MAPPING", "FOREIGN",
-        "ONLY",
+/// The name of what a statement makes: the first that is quoted, or the first word that is no keyword of a definition.
+fn subject(tokens: &[Token<'_>]) -> Option<String> {
+    const KEYWORDS: [&str; 40] = [
+        "CREATE", "ALTER", "COMMENT", "ON", "OR", "REPLACE", "UNIQUE", "UNLOGGED", "TABLE", "ONLY", "MATERIALIZED",
+        "VIEW", "REFRESH", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SCHEMA", "SEQUENCE", "EXTENSION",
+        "IF", "NOT", "EXISTS", "INDEX", "CONSTRAINT", "TRIGGER", "EVENT", "PUBLICATION", "SUBSCRIPTION", "SERVER",
+        "USER", "MAPPING", "FOR", "FOREIGN", "DATA", "WRAPPER", "STATISTICS", "POLICY", "COLUMN",
     ];
-    let skip = words.iter().take_while(|word| NOISE.contains(word)).count();
-    name_at(tokens, skip + usize::from(!words.get(..skip)?.contains(&"TABLE") && !words.contains(&"MAPPING")))
-        .filter(|_| !words.is_empty())
+    let at = tokens.iter().position(|token| match token {
+        Token::Quoted(_) => true,
+        Token::Word(_) => !KEYWORDS.iter().any(|keyword| token.is(keyword)),
+        _ => false,
+    })?;
+    name_at(tokens, at)
 }
 
 #[cfg(test)]
@@ -245,6 +255,19 @@ mod tests {
         ];
         for (sql, phase) in cases {
             assert_eq!(classify(sql).phase, phase, "{sql}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_what_is_made_is_found_quoted_or_not() {
+        let cases = [
+            ("CREATE MATERIALIZED VIEW \"s\".\"v.w\" AS SELECT 1", "s.v.w"),
+            ("CREATE EVENT TRIGGER ev ON sql_drop EXECUTE FUNCTION f()", "ev"),
+            ("CREATE UNIQUE INDEX i ON s.t (a)", "i"),
+            ("COMMENT ON COLUMN s.t IS 'x'", "s.t"),
+        ];
+        for (sql, name) in cases {
+            assert_eq!(classify(sql).subject.as_deref(), Some(name), "{sql}");
         }
     }
 

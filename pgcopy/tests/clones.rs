@@ -1,0 +1,110 @@
+//! Clones, drops and marks.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Server, copy, options, policy};
+use pgcopy::clone::{CloneOptions, Method, clone};
+use pgcopy::{Error, mark, target};
+
+fn wanted(server: &Server, name: &str) -> CloneOptions {
+    CloneOptions {
+        server: server.endpoint("copier", "postgres"),
+        template: "gold".into(),
+        name: name.into(),
+        owner: None,
+        settings: vec![("app.preview".into(), name.into())],
+        end_sessions: false,
+        wait: Duration::from_secs(1),
+        method: None,
+    }
+}
+
+async fn gold(source: u32, target: u32) -> (Server, Server) {
+    let (source, target) = (Server::start(source), Server::start(target));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source.sql("shop", "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 500) i;
+        ALTER DATABASE shop SET work_mem = '7MB'").await;
+    let policy = policy(&source, "shop", &[]).await;
+    copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    (source, target)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_clones_at_once_have_rows_settings_grants_and_a_mark() {
+    let (_source, target) = gold(15, 18).await;
+    target.sql("postgres", "CREATE ROLE app; REVOKE CONNECT ON DATABASE gold FROM PUBLIC; GRANT CONNECT ON DATABASE gold TO app").await;
+    let clones: Vec<_> = (0..6).map(|n| wanted(&target, &format!("pr-{n}"))).collect();
+    let made = futures_join(clones).await;
+    assert_eq!(made, vec![Method::WalLog; 6]);
+    for n in 0..6 {
+        let name = format!("pr-{n}");
+        assert_eq!(target.value(&name, "SELECT count(*) FROM t").await, "500");
+        assert_eq!(target.value(&name, "SELECT current_setting('work_mem') || current_setting('app.preview')").await, format!("7MB{name}"));
+        let acl = format!("SELECT has_database_privilege('app', '{name}', 'CONNECT') AND datacl::text NOT LIKE '%{{=%' FROM pg_database WHERE datname = '{name}'");
+        assert_eq!(target.value("postgres", &acl).await, "true");
+    }
+    let again = clone(&wanted(&target, "pr-1")).await.unwrap_err();
+    assert!(again.is_code("42P04"), "{again}");
+    let file = CloneOptions { method: Some(Method::FileCopy), ..wanted(&target, "file") };
+    assert_eq!(clone(&file).await.unwrap(), Method::FileCopy);
+    assert_eq!(target.value("file", "SELECT count(*) FROM t").await, "500");
+    // A clone may be written to, so it is no template.
+    let second = CloneOptions { template: "file".into(), ..wanted(&target, "second") };
+    assert!(matches!(clone(&second).await, Err(Error::Usage(_))));
+}
+
+/// Runs all at once.
+async fn futures_join(clones: Vec<CloneOptions>) -> Vec<Method> {
+    let tasks: Vec<_> = clones.into_iter().map(|options| tokio::spawn(async move { clone(&options).await })).collect();
+    let mut made = Vec::new();
+    for task in tasks {
+        made.push(task.await.unwrap().unwrap());
+    }
+    made
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_on_the_template_is_waited_for_or_ended_by_choice() {
+    let (_source, target) = gold(16, 16).await;
+    let guest = target.endpoint("copier", "gold").connect().await.unwrap();
+    let error = clone(&wanted(&target, "late")).await.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert_eq!(target.databases().await, "gold");
+    clone(&CloneOptions { end_sessions: true, ..wanted(&target, "late") }).await.unwrap();
+    assert!(guest.client.simple_query("SELECT 1").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
+    let (source, target) = gold(16, 16).await;
+    target.sql("postgres", "CREATE DATABASE theirs OWNER copier; CREATE DATABASE fake OWNER copier").await;
+    target.sql("theirs", "CREATE TABLE precious ()").await;
+    target.sql("postgres", r#"COMMENT ON DATABASE fake IS 'keelway-pgcopy {"state":"loading","source":"x","time":"2026-01-01T00:00:00Z","policy":"y"}'"#).await;
+    for template in ["theirs", "fake", "nowhere"] {
+        let error = clone(&CloneOptions { template: template.into(), ..wanted(&target, "new") }).await.unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{template}: {error}");
+    }
+    let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
+    for database in ["theirs", "nowhere"] {
+        assert_eq!(mark::drop_marked(&admin, database, true).await.unwrap_err().exit_code(), 2);
+    }
+    let policy = policy(&source, "shop", &[]).await;
+    let onto = options(source.endpoint("admin", "shop"), target.endpoint("copier", "theirs"), &policy);
+    assert_eq!(common::try_copy(&onto).await.unwrap_err().exit_code(), 2);
+    let itself = options(source.endpoint("admin", "shop"), source.endpoint("copier", "shop"), &policy);
+    let error = common::try_copy(&itself).await.unwrap_err();
+    assert!(error.to_string().contains("source itself"), "{error}");
+    let superuser = options(source.endpoint("admin", "shop"), target.endpoint("admin", "other"), &policy);
+    assert_eq!(common::try_copy(&superuser).await.unwrap_err().exit_code(), 3);
+    assert_eq!(target.databases().await, "fake,gold,theirs");
+    // What bears the mark is replaced and dropped.
+    source.sql("shop", "DELETE FROM t WHERE id > 10").await;
+    copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    assert_eq!(target.value("gold", "SELECT count(*) FROM t").await, "10");
+    mark::drop_marked(&admin, "gold", false).await.unwrap();
+    mark::drop_marked(&admin, "fake", false).await.unwrap();
+    assert_eq!(target.databases().await, "theirs");
+}
