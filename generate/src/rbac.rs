@@ -42,7 +42,6 @@ fn operator() -> Vec<PolicyRule> {
             &["patch"],
         ),
         rule("apps", &["deployments", "statefulsets"], &OWN),
-        rule("apps", &["replicasets"], &["list", "watch"]),
         rule("batch", &["jobs", "cronjobs"], &OWN),
         rule("policy", &["poddisruptionbudgets"], &OWN),
         rule("", &["services"], &OWN),
@@ -54,9 +53,12 @@ fn operator() -> Vec<PolicyRule> {
     ]
 }
 
-/// What the operator may do in its own namespace: hold the lease.
+/// What the operator may do in its own namespace: hold the lease, and make the key of the digests of Secrets once.
 fn own_namespace() -> Vec<PolicyRule> {
-    vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update", "patch"])]
+    vec![
+        rule("coordination.k8s.io", &["leases"], &["get", "create", "update", "patch"]),
+        rule("", &["secrets"], &["create"]),
+    ]
 }
 
 /// What people get through the aggregated roles `view`, `edit` and `admin`.

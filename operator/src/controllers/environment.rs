@@ -62,7 +62,6 @@ impl Environments {
             releases: owned(stores.releases.indexed(namespace, name)),
             deployments: owned(stores.deployments.indexed(namespace, name)),
             stateful_sets: owned(stores.stateful_sets.indexed(namespace, name)),
-            replica_sets: Vec::new(),
             services: owned(stores.services.indexed(namespace, name)),
             disruption_budgets: owned(stores.budgets.indexed(namespace, name)),
             cron_jobs: owned(stores.cron_jobs.indexed(namespace, name)),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crds::{App, ConfigRepo, Environment, Release, Run};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -38,8 +38,6 @@ pub struct Stores {
     pub runs: Store<Run>,
     /// Deployments.
     pub deployments: Store<Deployment>,
-    /// ReplicaSets.
-    pub replica_sets: Store<ReplicaSet>,
     /// StatefulSets.
     pub stateful_sets: Store<StatefulSet>,
     /// Services.
@@ -77,7 +75,6 @@ impl Stores {
             releases: Store::new(|release| Some(release.spec.environment.clone())),
             runs: Store::new(|run| Some(run.spec.environment_ref.name.as_str().to_owned())),
             deployments: Store::by_environment(),
-            replica_sets: Store::by_environment(),
             stateful_sets: Store::by_environment(),
             services: Store::by_environment(),
             budgets: Store::by_environment(),
@@ -119,7 +116,6 @@ impl Stores {
         });
         add(watches, client, all(), &self.runs, wake_itself(runs));
         add(watches, client, ours(), &self.deployments, wake_environment(environments));
-        add(watches, client, ours(), &self.replica_sets, wake_environment(environments));
         add(watches, client, ours(), &self.stateful_sets, wake_environment(environments));
         add(watches, client, ours(), &self.services, wake_environment(environments));
         add(watches, client, ours(), &self.budgets, wake_environment(environments));
@@ -174,7 +170,6 @@ impl Stores {
             releases,
             runs,
             deployments,
-            replica_sets,
             stateful_sets,
             services,
             budgets,
@@ -194,7 +189,6 @@ impl Stores {
             observer(releases),
             observer(runs),
             observer(deployments),
-            observer(replica_sets),
             observer(stateful_sets),
             observer(services),
             observer(budgets),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crds::{Environment, Release, names};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -30,9 +30,6 @@ pub struct World {
     /// StatefulSets with its label.
     #[serde(default)]
     pub stateful_sets: Vec<StatefulSet>,
-    /// ReplicaSets with its label.
-    #[serde(default)]
-    pub replica_sets: Vec<ReplicaSet>,
     /// Services with its label.
     #[serde(default)]
     pub services: Vec<Service>,

@@ -137,7 +137,6 @@ impl Sim {
             releases: self.list("Release"),
             deployments: self.list("Deployment"),
             stateful_sets: self.list("StatefulSet"),
-            replica_sets: Vec::new(),
             services: self.list("Service"),
             disruption_budgets: self.list("PodDisruptionBudget"),
             cron_jobs: self.list("CronJob"),
