@@ -22,7 +22,7 @@ const (
 	// component names the process, its log and its pid file.
 	component = "kwok"
 	// mark is the annotation and the taint of a fake node. Pods that are to run there tolerate the taint.
-	mark, fake = "kwok.x-k8s.io/node", "fake"
+	mark, marked = "kwok.x-k8s.io/node", "fake"
 	// addresses are what fake pods show; nothing ever answers there.
 	addresses = "10.245.0.0/16"
 	// patience is how long the fake nodes get to become ready.
@@ -32,16 +32,19 @@ const (
 // Scale makes exactly that many fake nodes, starting KWOK if need be; with 0 all go and KWOK ends. built is its folder.
 func Scale(ctx context.Context, s settings.Settings, client kubernetes.Interface, built string, nodes int) error {
 	if nodes > 0 && !process.Alive(s, component) {
-		if _, err := process.Start(s, process.Spec{Name: component, Argv: []string{
+		stages, err := stages(built)
+		if err != nil {
+			return err
+		}
+		if _, err := process.Start(s, process.Spec{Name: component, Argv: append([]string{
 			filepath.Join(built, "kwok"),
 			"--kubeconfig=" + s.Path("kubeconfigs", "keelway-kwok"),
-			"--config=" + s.Path("kwok.yaml"),
-			"--manage-nodes-with-annotation-selector=" + mark + "=" + fake,
+			"--manage-nodes-with-annotation-selector=" + mark + "=" + marked,
 			"--cidr=" + addresses,
 			"--node-ip=" + s.NodeIP.String(),
 			"--node-lease-duration-seconds=40",
 			"--server-address=" + s.Addr("kwok"),
-		}}); err != nil {
+		}, stages...)}); err != nil {
 			return err
 		}
 	}
@@ -52,6 +55,26 @@ func Scale(ctx context.Context, s settings.Settings, client kubernetes.Interface
 		return process.Stop(s, component)
 	}
 	return wait(ctx, s, client, nodes)
+}
+
+// stages are the flags that name KWOK's own rules for nodes and pods: everything becomes ready at once.
+func stages(built string) ([]string, error) {
+	var flags []string
+	for _, folder := range []string{"node/fast", "node/heartbeat-with-lease", "pod/fast"} {
+		files, err := filepath.Glob(filepath.Join(built, "stage", folder, "*.yaml"))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			if filepath.Base(file) != "kustomization.yaml" {
+				flags = append(flags, "--config="+file)
+			}
+		}
+	}
+	if len(flags) == 0 {
+		return nil, fmt.Errorf("%s holds no stages; remove that folder, the next run builds it anew", built)
+	}
+	return flags, nil
 }
 
 // Name is the name of the n-th fake node, from 0.
@@ -86,12 +109,12 @@ func Node(name string) *corev1.Node {
 	}
 	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: name, Annotations: map[string]string{mark: fake, "node.alpha.kubernetes.io/ttl": "0"},
+			Name: name, Annotations: map[string]string{mark: marked, "node.alpha.kubernetes.io/ttl": "0"},
 			Labels: map[string]string{
 				"type": "kwok", corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64",
 			},
 		},
-		Spec:   corev1.NodeSpec{Taints: []corev1.Taint{{Key: mark, Value: fake, Effect: corev1.TaintEffectNoSchedule}}},
+		Spec:   corev1.NodeSpec{Taints: []corev1.Taint{{Key: mark, Value: marked, Effect: corev1.TaintEffectNoSchedule}}},
 		Status: corev1.NodeStatus{Capacity: capacity, Allocatable: capacity},
 	}
 }

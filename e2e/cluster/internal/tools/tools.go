@@ -54,7 +54,7 @@ func All() []Tool {
 		},
 		{Name: "coredns", Binary: "coredns", Package: ".", Module: "github.com/coredns/coredns"},
 		{Name: "helm", Binary: "helm", Package: "helm.sh/helm/v4/cmd/helm", Module: "helm.sh/helm/v4"},
-		{Name: "kwok", Binary: "kwok", Package: "sigs.k8s.io/kwok/cmd/kwok", Module: "sigs.k8s.io/kwok"},
+		{Name: "kwok", Binary: "kwok", Package: "sigs.k8s.io/kwok/cmd/kwok", Module: "sigs.k8s.io/kwok", Static: []string{"kustomize/stage"}},
 	}
 }
 
