@@ -31,14 +31,14 @@ impl Pass<'_> {
         identity: &Identity,
         memory: &mut Memory,
     ) -> Result<(), Refusal> {
-        let mut waves: BTreeMap<Wave, Vec<&Arc<Planned>>> = BTreeMap::new();
+        let mut waves: BTreeMap<Wave, Vec<Arc<Planned>>> = BTreeMap::new();
         for planned in list {
-            waves.entry(planned.wave).or_default().push(planned);
+            waves.entry(planned.wave).or_default().push(planned.clone());
         }
         for wave in waves.into_values() {
             let definitions = wave.iter().any(|planned| planned.key.kind == "CustomResourceDefinition");
             let answers: Vec<_> = stream::iter(wave)
-                .map(|planned| async move { self.apply_one(planned, set, identity).await })
+                .map(|planned| async move { self.apply_one(&planned, set, identity).await })
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;

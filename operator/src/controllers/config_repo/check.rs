@@ -32,8 +32,11 @@ impl Pass<'_> {
         identity: &Identity,
         memory: &mut Memory,
     ) -> Result<bool, Refusal> {
-        let answers: Vec<_> = stream::iter(list)
-            .map(|planned| async move { (planned, self.check_one(planned, set, identity).await) })
+        let answers: Vec<_> = stream::iter(list.to_vec())
+            .map(|planned| async move {
+                let answer = self.check_one(&planned, set, identity).await;
+                (planned, answer)
+            })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
@@ -152,7 +155,7 @@ fn recreatable(planned: &Planned, refusal: Refusal) -> Result<(), Refusal> {
 }
 
 /// One refusal of several: what a person must mend goes before what time mends.
-fn together(mut refused: Vec<(&Arc<Planned>, Refusal)>) -> Refusal {
+fn together(mut refused: Vec<(Arc<Planned>, Refusal)>) -> Refusal {
     let rank = |class: Class| match class {
         Class::NeedsUser => 0,
         Class::Waiting => 1,

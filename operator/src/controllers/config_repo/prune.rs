@@ -48,9 +48,10 @@ impl Pass<'_> {
         let mut results = Vec::with_capacity(gone.len());
         for group in gone.chunk_by(|a, b| rank(a) == rank(b)) {
             let answers: Vec<_> =
-                stream::iter(group)
+                stream::iter(group.to_vec())
                     .map(|reference| async move {
-                        (reference.clone(), self.remove_one(reference, identity).await)
+                        let answer = self.remove_one(&reference, identity).await;
+                        (reference, answer)
                     })
                     .buffer_unordered(AT_ONCE)
                     .collect()

@@ -16,7 +16,6 @@ use plan::ObjectKey;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use tower::ServiceBuilder;
 use tracing::debug;
 
 use super::{Managed, index, key_of};
@@ -83,7 +82,7 @@ impl Managed {
                 break api;
             }
             // The kind is not known yet: its definition is of the same commit.
-            self.settle(state, FULL);
+            self.mark(state, FULL);
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         };
         let events = watcher(api, config).default_backoff();
@@ -100,7 +99,7 @@ impl Managed {
                 }
                 Ok(Event::InitDone) => {
                     self.listed(&key, &topic, &names, began);
-                    self.settle(state, FULL);
+                    self.mark(state, FULL);
                 }
                 Ok(Event::Apply(object)) => {
                     value(object, &topic).iter().for_each(|live| self.shown(&key, live))
@@ -110,7 +109,7 @@ impl Managed {
                 }
                 Err(error) => {
                     debug!(object = %key, kind = topic.kind, "a watch of applied objects failed; it is started again");
-                    self.settle(state, if is_forbidden(&error) { REFUSED } else { STARTING });
+                    self.mark(state, if is_forbidden(&error) { REFUSED } else { STARTING });
                 }
             }
         }
@@ -122,7 +121,7 @@ impl Managed {
         self.wake(key, change.unwrap_or(index::Change::None));
     }
 
-    fn settle(&self, state: &AtomicU8, to: u8) {
+    fn mark(&self, state: &AtomicU8, to: u8) {
         // A watch that was full once is broken only for a moment; its next list tells what was missed.
         if to == STARTING && state.load(Ordering::Acquire) == FULL {
             return;
@@ -159,12 +158,12 @@ impl Managed {
 fn acting_as(client: &Client, identity: &Identity) -> Option<Client> {
     let Some(user) = identity.user() else { return Some(client.clone()) };
     let user = HeaderValue::from_str(&user).ok()?;
-    let service = ServiceBuilder::new()
-        .map_request(move |mut request: http::Request<Body>| {
-            request.headers_mut().insert("Impersonate-User", user.clone());
-            request
-        })
-        .service(client.clone());
+    let inner = client.clone();
+    let service = tower::service_fn(move |mut request: http::Request<Body>| {
+        request.headers_mut().insert("Impersonate-User", user.clone());
+        let inner = inner.clone();
+        async move { inner.send(request).await }
+    });
     Some(Client::new(service, client.default_namespace()))
 }
 
