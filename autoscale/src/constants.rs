@@ -17,6 +17,10 @@ pub struct Constants {
     pub hold: f64,
     /// Standard deviations that a change must reach before it is believed.
     pub significance: f64,
+    /// The same for a slope: it is extrapolated, so it must be surer.
+    pub slope_significance: f64,
+    /// Smallest of three successive rises over their mean, below which they are a step and no slope.
+    pub slope_balance: f64,
     /// A forecast is at most this multiple of the arrivals seen.
     pub forecast_cap: f64,
     /// Seconds in which a backlog shall be gone.
@@ -86,6 +90,8 @@ impl Default for Constants {
             steady_window: 30,
             hold: 60.0,
             significance: 4.0,
+            slope_significance: 5.0,
+            slope_balance: 0.4,
             forecast_cap: 4.0,
             drain: 15.0,
             backlog_seconds: 0.2,

@@ -49,8 +49,7 @@ impl Damping {
     pub fn settle(&mut self, now: Millis, steady: u32, urgent: u32, may_lower: bool, k: &Constants) -> u32 {
         let window = self.window(k);
         let target = self.steady.push(now, steady, window);
-        let growth = window / k.down_window;
-        let urgent = self.urgent.push(now, urgent, k.hold * growth);
+        let urgent = self.urgent.push(now, urgent, k.hold);
         let level = f64::from(self.level);
         if f64::from(target) > level * (1.0 + k.tolerance_up) {
             self.level = target;

@@ -100,7 +100,7 @@ fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals
         let new = state.window.sums(0, merged.fresh);
         let faults = new.errors + new.timeouts;
         let healthy = wait_share < 0.05 && faults <= k.hold_timeouts * (new.completed + faults);
-        if let Some(p50) = p50.filter(|_| healthy || s0.is_none()) {
+        if let Some(p50) = p50.filter(|_| healthy || !state.baseline.is_own()) {
             state.baseline.learn(&new, p50);
         }
         if let (Some(p50), Some(s0)) = (p50, s0.filter(|_| state.baseline.is_own())) {

@@ -58,8 +58,12 @@ impl Forecast {
             if m0 - steady > k.significance * sigma {
                 rates.fast = rates.fast.max(m0);
             }
-            let rise = (m0 - m1).min(m1 - m2).min(m2 - m3);
-            if window.age() >= 4 * w && rise > 0.0 && m0 - m3 > k.significance * sigma {
+            // The three rises must be alike, or it is a step with noise on both sides.
+            let (rise, mean) = ((m0 - m1).min(m1 - m2).min(m2 - m3), (m0 - m3) / 3.0);
+            if window.age() >= 4 * w
+                && rise > k.slope_balance * mean
+                && m0 - m3 > k.slope_significance * sigma
+            {
                 rates.slope = rates.slope.max(rise / w as f64);
             }
             if fresh > 0 {

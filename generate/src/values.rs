@@ -126,12 +126,6 @@ struct Git {
     allowed_addresses: Vec<String>,
     /// Whether `http://` repositories are allowed. Credentials are never sent over plain HTTP.
     allow_http: bool,
-    /// The most that one fetch may bring, in MiB.
-    #[schemars(range(min = 1, max = 4096))]
-    max_fetch_mib: u32,
-    /// The most that one YAML file may have, in KiB.
-    #[schemars(range(min = 1, max = 51200))]
-    max_file_kib: u32,
     /// How much disk the mirrors may take, as a quantity.
     cache_size: String,
 }

@@ -51,16 +51,44 @@ fn every_slip_is_named_with_its_column_and_a_cure() {
         ("wrong type", "mask: {date: {from: \"1950-01-01\", to: \"2005-12-31\"}}", "mask: {phone: {}}"),
         ("lossy on unique", "{name: email, mask: {email: {}}}", "{name: email, mask: {fullName: {}}}"),
         ("check fails", "from: \"1950-01-01\"", "from: \"1850-01-01\""),
-        ("check unknown", "mask: {date: {from: \"1950-01-01\", to: \"2005-12-31\"}}", "mask: {dateShift: {}}"),
-        ("check of kept domains", "mask: {email: {}}}\n        - {name: first", "mask: {email: {keepDomain: true}}}\n        - {name: first"),
+        (
+            "check unknown",
+            "mask: {date: {from: \"1950-01-01\", to: \"2005-12-31\"}}",
+            "mask: {dateShift: {}}",
+        ),
+        (
+            "check of kept domains",
+            "mask: {email: {}}}\n        - {name: first",
+            "mask: {email: {keepDomain: true}}}\n        - {name: first",
+        ),
         ("foreign key ends differ", "{name: user_id, mask: {id: {}}}", "{name: user_id, keep: true}"),
         ("copy in a tsvector", "{name: search, mask: {null: {}}}", "{name: search, keep: true}"),
-        ("truncated target", "    - name: public.users\n      columns:", "    - name: public.users\n      truncate: true\n      columns:"),
-        ("password too long", "password: {value: preview, cost: 4}", "password: {value: preview, algorithm: argon2id}"),
+        (
+            "truncated target",
+            "    - name: public.users\n      columns:",
+            "    - name: public.users\n      truncate: true\n      columns:",
+        ),
+        (
+            "password too long",
+            "password: {value: preview, cost: 4}",
+            "password: {value: preview, algorithm: argon2id}",
+        ),
         ("unused pattern", "\"*_digest\", types: [varchar]", "\"*_digests\", types: [varchar]"),
-        ("when without otherwise", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, when: [{column: status, equals: active}]}"),
-        ("when on a wrong value", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, when: [{column: born, lessThan: soon}], otherwise: nullify}"),
-        ("random on a permutation", "{name: phone, mask: {phone: {}}}", "{name: phone, mask: {phone: {}}, random: true}"),
+        (
+            "when without otherwise",
+            "{name: phone, mask: {phone: {}}}",
+            "{name: phone, mask: {phone: {}}, when: [{column: status, equals: active}]}",
+        ),
+        (
+            "when on a wrong value",
+            "{name: phone, mask: {phone: {}}}",
+            "{name: phone, mask: {phone: {}}, when: [{column: born, lessThan: soon}], otherwise: nullify}",
+        ),
+        (
+            "random on a permutation",
+            "{name: phone, mask: {phone: {}}}",
+            "{name: phone, mask: {phone: {}}, random: true}",
+        ),
         ("few values", "{name: gender, keep: true, accept: [copy]}", "{name: gender, mask: {username: {}}}"),
         ("a bad path", "path: $.bio", "path: bio"),
         ("a path undecided", "{path: $.theme, keep: true}", "{path: $.theme}"),
@@ -150,7 +178,10 @@ fn texts_of_the_schema_that_carry_data_stop_the_copy_until_accepted() {
         text: "'boss@acme.co.jp'::text".into(),
     });
     let text = problems("{}", &schema);
-    assert!(text.contains("error[schema-text] the default of public.t.mail holds an e-mail address"), "{text}");
+    assert!(
+        text.contains("error[schema-text] the default of public.t.mail holds an e-mail address"),
+        "{text}"
+    );
     assert!(!text.contains("boss"), "{text}");
     assert_eq!(problems("schemaTexts: [{name: default of public.t.mail}]", &schema), "");
 }

@@ -222,3 +222,7 @@ fn class(error: &kube::Error) -> String {
         _ => "no answer".into(),
     }
 }
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod tests;

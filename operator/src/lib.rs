@@ -13,6 +13,7 @@ pub mod server;
 pub mod settings;
 pub mod sources;
 pub mod telemetry;
+pub mod webhook;
 
 pub use apply::{Identity, Writer};
 pub use context::Context;

@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::parse();
     settings.check()?;
-    telemetry::init(&settings)?;
-    run::run(settings, stop_on_signal()?).await
+    let telemetry = telemetry::init(&settings)?;
+    let ended = run::run(settings, stop_on_signal()?).await;
+    telemetry.finish();
+    ended
 }
 
 /// Cancelled by SIGTERM (Kubernetes) and SIGINT (a terminal).

@@ -13,12 +13,14 @@ use tracing::{info, warn};
 
 use crate::apply::{Fence, Writer, write_client};
 use crate::context::Context;
+use crate::controllers::config_repo::ConfigRepos;
 use crate::controllers::{self, Queues};
 use crate::lease::Elector;
 use crate::metrics::Metrics;
 use crate::server::{self, Health};
 use crate::settings::Settings;
-use crate::sources::{Stores, Sync, Watches};
+use crate::sources::{Registries, Stores, Sync, Watches, load_sizes};
+use crate::webhook::Receiver;
 
 /// Runs the operator until `stop` or until it loses the lease.
 ///
@@ -29,10 +31,11 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let identity = settings.identity.clone().unwrap_or_else(random_identity);
     let config = connect().await?;
     let (context, fence) = assemble(settings, &config, &identity)?;
+    let repos = ConfigRepos::new(&context, git_client(&context.settings)?);
     let watches = watch(&context);
     let sync = watches.sync();
     let serving = CancellationToken::new();
-    let server = listen(&context, sync.clone(), serving.clone()).await?;
+    let server = listen(&context, &repos, sync.clone(), serving.clone()).await?;
 
     let mut elector = Elector::new(
         context.client.clone(),
@@ -42,12 +45,31 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         fence,
         context.metrics.clone(),
     );
-    let led =
-        if elector.acquire(&stop).await { lead(&context, &mut elector, &sync, &stop).await } else { Ok(()) };
+    let led = if elector.acquire(&stop).await {
+        lead(&context, &repos, &mut elector, &sync, &stop).await
+    } else {
+        Ok(())
+    };
     serving.cancel();
     server.await.context("the server ended")??;
     drop(watches);
     led
+}
+
+/// The git client, which dials public addresses and what the settings allow.
+fn git_client(settings: &Settings) -> anyhow::Result<Arc<dyn git::Git>> {
+    let mut policy =
+        git::AddressPolicy { allow_http: settings.plain_http_git, ..git::AddressPolicy::default() };
+    for range in &settings.allow_ranges {
+        let range = range.trim().parse().with_context(|| {
+            format!("--allow-range {range:?} is no range of addresses; write it as 10.0.0.0/8 or fd00::/8")
+        })?;
+        policy.allow_networks.push(range);
+    }
+    let client = git::Client::new(settings.data.join("git"), policy).with_context(|| {
+        format!("the folder {} cannot be used; choose another by --data", settings.data.display())
+    })?;
+    Ok(Arc::new(client))
 }
 
 /// How the API server is reached: the kubeconfig, or the pod's own service account.
@@ -82,6 +104,8 @@ fn assemble(settings: Settings, config: &Config, identity: &str) -> anyhow::Resu
         stores,
         queues: Queues::default(),
         metrics,
+        sizes: Arc::new(load_sizes(settings.sizes.as_deref())?),
+        registries: Registries::new(&settings)?,
         settings: Arc::new(settings),
         now: Timestamp::now,
     };
@@ -96,6 +120,7 @@ fn watch(context: &Context) -> Watches {
 
 async fn listen(
     context: &Context,
+    repos: &ConfigRepos,
     sync: Sync,
     stop: CancellationToken,
 ) -> anyhow::Result<tokio::task::JoinHandle<std::io::Result<()>>> {
@@ -104,40 +129,55 @@ async fn listen(
         .await
         .with_context(|| format!("cannot listen on {address}; choose another by --listen"))?;
     info!(%address, "serves health, metrics and webhooks");
-    let routes = server::routes(Health { sync, metrics: context.metrics.clone() });
+    let hooks = Receiver::new(context.clone(), repos.clone()).routes();
+    let routes = server::routes(Health { sync, metrics: context.metrics.clone() }).merge(hooks);
     Ok(tokio::spawn(server::serve(listener, routes, stop)))
+}
+
+/// Why leading ends.
+enum End {
+    Stop,
+    Lost,
 }
 
 /// Reconciles until `stop`, or until the lease is lost.
 async fn lead(
     context: &Context,
+    repos: &ConfigRepos,
     elector: &mut Elector,
     sync: &Sync,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let working = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let started = tokio::select! {
-        () = sync.wait() => true,
-        () = elector.renew() => false,
-        () = stop.cancelled() => true,
+    let early = tokio::select! {
+        () = sync.wait() => None,
+        () = elector.renew() => Some(End::Lost),
+        () = stop.cancelled() => Some(End::Stop),
     };
-    if started {
-        controllers::start(context, &mut tasks, &working);
-    }
-    let lost = tokio::select! {
-        () = elector.renew(), if started => true,
-        () = stop.cancelled() => !started,
+    let end = match early {
+        Some(end) => end,
+        None => {
+            controllers::start(context, repos.clone(), &mut tasks, &working);
+            tokio::select! {
+                () = elector.renew() => End::Lost,
+                () = stop.cancelled() => End::Stop,
+            }
+        }
     };
     working.cancel();
-    if lost {
-        // Whatever runs now meets a closed fence; waiting for it is of no use.
-        tasks.shutdown().await;
-        anyhow::bail!("the lease was lost; this process ends, and starts anew as a standby");
+    match end {
+        End::Lost => {
+            // Whatever runs now meets a closed fence; waiting for it is of no use.
+            tasks.shutdown().await;
+            anyhow::bail!("the lease was lost; this process ends, and starts anew as a standby")
+        }
+        End::Stop => {
+            info!("stops: lets running reconciles finish");
+            finish(tasks, elector, context.settings.stop_timeout).await;
+            Ok(())
+        }
     }
-    info!("stops: lets running reconciles finish");
-    finish(tasks, elector, context.settings.stop_timeout).await;
-    Ok(())
 }
 
 /// Lets running reconciles finish within a bound, the lease renewed meanwhile, then gives it up.

@@ -1,5 +1,7 @@
 //! What is served over HTTP: health, metrics, and whatever routes others bring (the webhook receiver).
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -50,7 +52,9 @@ async fn metrics(State(health): State<Health>) -> impl IntoResponse {
 /// # Errors
 /// Only when listening fails.
 pub async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }
 
 #[cfg(test)]

@@ -46,6 +46,9 @@ pub struct Settings {
     /// Address ranges that repositories and registries may have although they are private, as `10.0.0.0/8`; repeatable.
     #[arg(long = "allow-range", env = "KEELWAY_ALLOW_RANGES", value_delimiter = ',')]
     pub allow_ranges: Vec<String>,
+    /// Lets git repositories have `http://` URLs; what they send can then be read and changed on the way.
+    #[arg(long, env = "KEELWAY_PLAIN_HTTP_GIT")]
+    pub plain_http_git: bool,
     /// Registries, as `host:port`, that are spoken to without TLS; repeatable.
     #[arg(long = "plain-http-registry", env = "KEELWAY_PLAIN_HTTP_REGISTRIES", value_delimiter = ',')]
     pub plain_http_registries: Vec<String>,

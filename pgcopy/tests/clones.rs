@@ -14,7 +14,7 @@ fn wanted(server: &Server, name: &str) -> CloneOptions {
         template: "gold".into(),
         name: name.into(),
         owner: None,
-        settings: vec![("app.preview".into(), name.into())],
+        settings: vec![("application_name".into(), name.into())],
         end_sessions: false,
         wait: Duration::from_secs(1),
         method: None,
@@ -42,7 +42,7 @@ async fn many_clones_at_once_have_rows_settings_grants_and_a_mark() {
     for n in 0..6 {
         let name = format!("pr-{n}");
         assert_eq!(target.value(&name, "SELECT count(*) FROM t").await, "500");
-        assert_eq!(target.value(&name, "SELECT current_setting('work_mem') || current_setting('app.preview')").await, format!("7MB{name}"));
+        assert_eq!(target.value(&name, "SELECT current_setting('work_mem') || (SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setconfig::text LIKE '%application%' AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) OFFSET 1)").await, format!("7MBapplication_name={name}"));
         let acl = format!("SELECT has_database_privilege('app', '{name}', 'CONNECT') AND datacl::text NOT LIKE '%{{=%' FROM pg_database WHERE datname = '{name}'");
         assert_eq!(target.value("postgres", &acl).await, "true");
     }
@@ -80,7 +80,8 @@ async fn a_session_on_the_template_is_waited_for_or_ended_by_choice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     let (source, target) = gold(16, 16).await;
-    target.sql("postgres", "CREATE DATABASE theirs OWNER copier; CREATE DATABASE fake OWNER copier").await;
+    target.sql("postgres", "CREATE DATABASE theirs OWNER copier").await;
+    target.sql("postgres", "CREATE DATABASE fake OWNER copier").await;
     target.sql("theirs", "CREATE TABLE precious ()").await;
     target.sql("postgres", r#"COMMENT ON DATABASE fake IS 'keelway-pgcopy {"state":"loading","source":"x","time":"2026-01-01T00:00:00Z","policy":"y"}'"#).await;
     for template in ["theirs", "fake", "nowhere"] {

@@ -20,8 +20,8 @@ const SAME: &[&str] = &[
        FROM pg_constraint WHERE connamespace <> 'pg_catalog'::regnamespace AND contype <> 'n' \
        AND connamespace <> 'information_schema'::regnamespace",
     "SELECT string_agg(indexdef, E'\\n' ORDER BY schemaname, indexname) FROM pg_indexes WHERE schemaname IN ('public', 'shop')",
-    "SELECT string_agg(pg_get_triggerdef(oid) || tgenabled, E'\\n' ORDER BY tgname, tgrelid::regclass::text) FROM pg_trigger WHERE NOT tgisinternal",
-    "SELECT string_agg(polname || polcmd, ',') FROM pg_policy",
+    "SELECT string_agg(pg_get_triggerdef(oid) || tgenabled::text, E'\\n' ORDER BY tgname, tgrelid::regclass::text) FROM pg_trigger WHERE NOT tgisinternal",
+    "SELECT string_agg(polname || polcmd::text, ',') FROM pg_policy",
     "SELECT string_agg(description, E'\\n' ORDER BY description) FROM pg_description WHERE objoid >= 16384",
     "SELECT string_agg(extname, ',' ORDER BY extname) FROM pg_extension",
     "SELECT string_agg(sequencename || last_value, ',' ORDER BY sequencename) FROM pg_sequences",

@@ -65,7 +65,9 @@ impl Cluster {
             }
         }
         let gone = candidates(&self.inventory, set);
-        let Gate::Waits { token } = gate(&gone, self.inventory.len(), None) else { return self.prune(&gone, set, write) };
+        let Gate::Waits { token } = gate(&gone, self.inventory.len(), None) else {
+            return self.prune(&gone, set, write);
+        };
         assert_eq!(gate(&gone, self.inventory.len(), Some(&token)), Gate::Open);
         self.prune(&gone, set, write)
     }
@@ -78,7 +80,10 @@ impl Cluster {
                     return false;
                 }
                 let seen = &self.objects[reference]["metadata"];
-                assert_eq!((seen["uid"].as_str(), seen["resourceVersion"].as_str()), (Some(&*delete.uid), Some(&*delete.resource_version)));
+                assert_eq!(
+                    (seen["uid"].as_str(), seen["resourceVersion"].as_str()),
+                    (Some(&*delete.uid), Some(&*delete.resource_version))
+                );
                 self.objects.remove(reference);
                 self.deleted.push(reference.clone());
             }
@@ -94,7 +99,10 @@ impl Cluster {
 
     /// Every object of ours is in the inventory: none is forgotten.
     fn forgets_none(&self) -> bool {
-        let ours = self.objects.iter().filter(|(_, live)| live["metadata"]["labels"]["keelway.dev/config-repo-uid"] == US);
+        let ours = self
+            .objects
+            .iter()
+            .filter(|(_, live)| live["metadata"]["labels"]["keelway.dev/config-repo-uid"] == US);
         ours.map(|(reference, _)| reference).all(|reference| self.inventory.contains(reference))
     }
 }

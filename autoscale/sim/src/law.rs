@@ -43,6 +43,11 @@ impl View<'_> {
 pub trait Law {
     /// Called once per second; the replicas wanted, or nothing if it is not its time or it does not know.
     fn tick(&mut self, view: &View<'_>) -> Option<u32>;
+
+    /// The last decision in words, if the law can explain itself.
+    fn words(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What came out of a run.
@@ -55,6 +60,15 @@ pub struct Outcome {
 
 /// Runs a law over a trace.
 pub fn run(trace: &Trace, law: &mut dyn Law) -> Outcome {
+    run_and_tell(trace, law, |_, _, _| ())
+}
+
+/// Runs a law over a trace and tells every change of replicas: second, replicas, the law's words.
+pub fn run_and_tell(
+    trace: &Trace,
+    law: &mut dyn Law,
+    mut tell: impl FnMut(u32, u32, Option<String>),
+) -> Outcome {
     let mut world = World::new(trace, Supply::Fleet(Fleet::new(trace, trace.initial())));
     let mut desired = trace.initial();
     let mut travelling = [Bucket::default(); AGE as usize];
@@ -78,6 +92,9 @@ pub fn run(trace: &Trace, law: &mut dyn Law) -> Outcome {
             bounds: trace.bounds,
         };
         if let Some(pods) = law.tick(&view) {
+            if pods != desired {
+                tell(second, pods, law.words());
+            }
             desired = pods.min(trace.bounds.1);
             fleet.resize(step, desired);
         }

@@ -6,7 +6,7 @@ use autoscale_sim::{
     bench::{Figure, figures},
     compare::{Row, compare, losses},
     csv,
-    law::run,
+    law::{run, run_and_tell},
     peers::{NAMES, by_name},
     score::score,
     svg,
@@ -33,6 +33,9 @@ enum Command {
         /// One of the laws.
         #[arg(long, default_value = "keelway")]
         law: String,
+        /// Print every change of replicas with its reason.
+        #[arg(long)]
+        explain: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -120,20 +123,24 @@ impl Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().command {
-        Command::Run { trace, law, options } => run_one(&trace, &law, &options),
+        Command::Run { trace, law, explain, options } => run_one(&trace, &law, explain, &options),
         Command::Compare { json, oracle, options } => compare_all(json, oracle, &options),
         Command::Replay { file, options } => replay(&file, &options),
     }
 }
 
-fn run_one(name: &str, law: &str, options: &Options) -> Result<(), Box<dyn Error>> {
+fn run_one(name: &str, law: &str, explain: bool, options: &Options) -> Result<(), Box<dyn Error>> {
     let constants = options.constants()?;
     let trace = family(options.family).into_iter().find(|t| t.name == name).map(|t| options.apply(t));
     let trace = trace.ok_or_else(|| format!("no trace is called `{name}`; `compare` lists them"))?;
     let begun = Instant::now();
     let mut driver =
         by_name(law, &trace, &constants).ok_or_else(|| format!("no law is called `{law}`: {NAMES:?}"))?;
-    let outcome = run(&trace, driver.as_mut());
+    let outcome = run_and_tell(&trace, driver.as_mut(), |second, replicas, words| {
+        if explain {
+            println!("{second:>7} s: {}", words.unwrap_or_else(|| format!("{replicas} pods")));
+        }
+    });
     println!("{}", serde_json::to_string_pretty(&score(&outcome))?);
     println!("{} h simulated in {:.1?}", f64::from(trace.seconds()) / 3600.0, begun.elapsed());
     options.draw(&format!("{name}-{law}"), &svg::picture(&trace, law, &outcome))

@@ -1,6 +1,6 @@
 //! What else would carry data out: copies of masked columns, frequencies, partition bounds, the schema's own texts.
 
-use super::{Case, Choice, Chosen, TableCase, fit, inline, paste, shapes};
+use super::{Case, Choice, Chosen, TableCase, inline, nature, paste, shapes};
 use crate::policy::{Doubt, Leaf, Mask, Nothing};
 use crate::problem::{Code, Problem};
 use crate::suggest;
@@ -116,7 +116,7 @@ fn frequency(table: &TableCase<'_>, chosen: &Chosen<'_>, mask: &Mask, problems: 
              tells which is which; draw afresh, or add `accept: [frequency]`",
             mask.name()
         );
-        let drawn = if fit::permutes_mask(mask) { fit::stand_in(&column.ty) } else { mask.clone() };
+        let drawn = if nature::permutes_mask(mask) { nature::stand_in(&column.ty) } else { mask.clone() };
         let line = paste(&column.name, &format!("{}, random: true", inline(&drawn)));
         let problem = table.error(Code::Frequency, &column.name, why).paste(line);
         problems.push(Problem { severity: crate::problem::Severity::Warning, ..problem });

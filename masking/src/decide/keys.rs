@@ -1,7 +1,8 @@
 //! Unique keys and foreign keys under masks.
 
 use super::domains::Domains;
-use super::fit::{Injective, email_domain, injective};
+use super::fit::email_domain;
+use super::nature::{Injective, injective};
 use super::{Case, Choice, Chosen, TableCase, inline, paste};
 use crate::policy::{Doubt, Leaf, Mask};
 use crate::problem::{Code, Problem, Severity};

@@ -10,14 +10,17 @@ mod domains;
 mod expression;
 mod fit;
 mod keys;
+mod nature;
 pub(crate) mod pattern;
 mod row;
 mod rules;
 pub(crate) mod shapes;
+mod tokens;
+mod verdict;
 
 use std::collections::BTreeMap;
 
-pub(crate) use fit::stand_in;
+pub(crate) use nature::stand_in;
 
 use crate::decisions::{ColumnDecision, Decision, Decisions, SqlMask, TableDecision};
 use crate::name::TableName;

@@ -45,13 +45,15 @@ impl Context<'_> {
         text: &mut String,
     ) -> Result<Made, Refused> {
         canonical.clear();
-        value.canonical(masker.folds_case(), canonical);
-        let tag = if self.random {
-            self.fresh.tag()
-        } else if masker.wants_tag() {
-            masker.tag(canonical)
-        } else {
-            [0; 32]
+        let wanted = !self.random && masker.wants_tag(self.person.is_some());
+        let text_form = masker.permutes() && matches!(value, Value::Text(_) | Value::Decimal(_));
+        if wanted || text_form {
+            value.canonical(masker.folds_case(), canonical);
+        }
+        let tag = match (self.random, wanted) {
+            (true, _) => self.fresh.tag(),
+            (false, true) => masker.tag(canonical),
+            (false, false) => [0; 32],
         };
         let person = if self.random { tag } else { self.person.unwrap_or(tag) };
         text.clear();

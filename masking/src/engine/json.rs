@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Context, Outcome};
-use super::codec::{Codec, push_json_string};
+use super::codec::Codec;
+use super::encode::push_json_string;
 use super::value::{Made, Value};
 use super::{Wire, path};
 use crate::draw::push_tag;
@@ -221,11 +222,15 @@ impl<'a> Walk<'a, '_, '_> {
         let body = rest.strip_prefix(b"\"").ok_or(BROKEN)?;
         let mut end = 0;
         let mut escaped = false;
-        while let Some(byte) = body.get(end).filter(|b| **b != b'"') {
-            escaped |= *byte == b'\\';
-            end += if *byte == b'\\' { 2 } else { 1 };
+        while let Some(found) = body.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            end += found;
+            if body.get(end) == Some(&b'"') {
+                break;
+            }
+            escaped = true;
+            end += 2;
         }
-        if end >= body.len() {
+        if body.get(end) != Some(&b'"') {
             return Err(BROKEN);
         }
         let start = self.at + 1;

@@ -3,10 +3,12 @@
 
 mod condition;
 mod mask;
+mod options;
 mod parse;
 
 pub use condition::{Condition, Scalar};
-pub use mask::*;
+pub use mask::{Leaf, Mask};
+pub use options::*;
 pub(crate) use parse::nearest;
 pub use parse::{PolicyError, parse};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use masking::{
-    Decisions, MaskedRow, MasterKey, Policy, Problem, Schema, Secrets, TableMasker, TableName, Wire, decide, parse,
+    Decisions, MaskedRow, MasterKey, Policy, Problem, Schema, Secrets, TableMasker, TableName, Wire, decide,
+    parse,
 };
 
 pub fn schema(yaml: &str) -> Schema {
@@ -30,7 +31,8 @@ pub fn problems(policy_yaml: &str, schema: &Schema) -> String {
 }
 
 pub fn secrets() -> Secrets {
-    let master = MasterKey::parse(b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
+    let master =
+        MasterKey::parse(b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f").unwrap();
     Secrets { master: Some(master), seed: [42; 32] }
 }
 
@@ -50,6 +52,7 @@ pub fn row(masker: &mut TableMasker, fields: &[&str]) -> Vec<String> {
     let raw: Vec<Option<&[u8]>> = fields.iter().map(|f| (*f != "∅").then_some(f.as_bytes())).collect();
     let mut out = MaskedRow::new();
     masker.mask_row(&raw, &mut out).unwrap();
-    let cell = |i: usize| out.field(i, raw[i]).map_or("∅".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
+    let cell =
+        |i: usize| out.field(i, raw[i]).map_or("∅".to_owned(), |b| String::from_utf8(b.to_vec()).unwrap());
     (0..raw.len()).map(cell).collect()
 }

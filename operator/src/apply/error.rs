@@ -94,20 +94,31 @@ fn forbidden(status: &Status, attempt: &Attempt<'_>, said: &str) -> Refusal {
         return Refusal::transient(format!("{key}: its namespace is being deleted; it is tried again"));
     }
     if status.message.contains("cannot impersonate") {
+        let cure = may_impersonate(&status.message, identity);
         return Refusal::needs_user(
             Reason::AccountMissing,
-            format!(
-                "the operator may not act as {identity}; bind the role that allows it to the operator in that namespace (a RoleBinding, see the documentation of serviceAccountName)"
-            ),
+            format!("the operator may not act as {identity}; allow it in that namespace: {cure}"),
         );
     }
     if status.message.contains(" cannot ") {
         return Refusal::needs_user(
-            Reason::Refused,
+            Reason::Forbidden,
             format!("{identity} may not {verb} {key}; grant it by a Role and a RoleBinding ({said})"),
         );
     }
     Refusal::needs_user(Reason::Refused, format!("{key} was refused by a policy of the cluster: {said}"))
+}
+
+/// The command that lets the operator act as the service accounts of one namespace. The chart brings the role.
+fn may_impersonate(message: &str, identity: &Identity) -> String {
+    let user =
+        message.split_once("User \"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(user, _)| user);
+    let operator = user.strip_prefix("system:serviceaccount:").unwrap_or("keelway-system:keelway");
+    let name = operator.split_once(':').map_or(operator, |(_, name)| name);
+    let namespace = identity.account().map_or("", |(namespace, _)| namespace);
+    format!(
+        "kubectl create rolebinding keelway -n {namespace} --clusterrole={name}-impersonator --serviceaccount={operator}"
+    )
 }
 
 fn has_cause(status: &Status, reason: &str) -> bool {

@@ -28,7 +28,7 @@ fn mapped(body: Value, verb: &'static str, key: &ObjectKey) -> Refusal {
 fn a_missing_right_names_account_verb_and_cure() {
     let body = json!({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"deployments.apps \"shop\" is forbidden: User \"system:serviceaccount:team:deployer\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"team\"","reason":"Forbidden","details":{"name":"shop","group":"apps","kind":"deployments"},"code":403});
     let refusal = mapped(body, "patch", &key("apps/v1", "Deployment"));
-    assert_eq!((refusal.class, refusal.reason), (Class::NeedsUser, Reason::Refused));
+    assert_eq!((refusal.class, refusal.reason), (Class::NeedsUser, Reason::Forbidden));
     assert!(
         refusal.message.starts_with(
             "service account team/deployer may not patch Deployment team/shop; grant it by a Role"

@@ -11,6 +11,8 @@ use tracing::warn;
 
 /// How long the same words about the same object are not repeated.
 const QUIET: Duration = Duration::from_mins(10);
+/// How long a reconcile waits for an event to be taken.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The most sentences that are remembered.
 const REMEMBERED: usize = 10_000;
 /// The longest note that the API server takes, in bytes.
@@ -48,7 +50,9 @@ impl Recorder {
             action: event.reason.clone(),
             secondary: None,
         };
-        if self.publisher.publish(&published, &object.reference(Some(uid.into()))).await.is_err() {
+        let reference = object.reference(Some(uid.into()));
+        let sent = tokio::time::timeout(PATIENCE, self.publisher.publish(&published, &reference)).await;
+        if !matches!(sent, Ok(Ok(()))) {
             warn!(%object, reason = event.reason, "an event could not be published");
         }
     }

@@ -54,6 +54,14 @@ impl Identity {
         }
     }
 
+    /// Namespace and name of the service account; none for the operator itself.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        match &self.0 {
+            Kind::Operator => None,
+            Kind::ServiceAccount { namespace, name } => Some((namespace.as_str(), name.as_str())),
+        }
+    }
+
     /// The field manager of what is applied under this identity: what git says is applied as a service account.
     pub fn manager(&self) -> &'static str {
         match &self.0 {

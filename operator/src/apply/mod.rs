@@ -6,6 +6,8 @@ mod fence;
 mod identity;
 mod kinds;
 mod request;
+#[cfg(feature = "seeded-bugs")]
+mod seeded;
 mod transport;
 mod writer;
 

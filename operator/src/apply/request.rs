@@ -137,6 +137,10 @@ fn misnamed(key: &ObjectKey) -> Refusal {
 }
 
 fn delete_options(uid: &str, resource_version: &str) -> Value {
+    #[cfg(feature = "seeded-bugs")]
+    if crate::apply::seeded::Bug::planted() == Some(crate::apply::seeded::Bug::DeleteWithoutUid) {
+        return json!({ "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background" });
+    }
     json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",

@@ -60,8 +60,18 @@ impl Writer {
         &self.kinds
     }
 
+    /// Whether this process may write now: it leads, and its lease outlasts a request.
+    pub fn may_write(&self) -> bool {
+        self.fence.pass(self.timeout).is_ok()
+    }
+
     /// Carries the steps out in order and stops at the first that fails.
     pub async fn run(&self, identity: &Identity, steps: Vec<Step>) -> Applied {
+        #[cfg(feature = "seeded-bugs")]
+        let steps = match crate::apply::seeded::Bug::planted() {
+            Some(bug) => bug.spoil(steps),
+            None => steps,
+        };
         let mut applied = Applied::default();
         for step in steps {
             let key = step.key();

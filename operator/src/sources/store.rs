@@ -199,7 +199,12 @@ impl<K: Resource> Store<K> {
         if inner.unseen.get(&key).is_some_and(|(written, _)| *written <= new) {
             inner.unseen.remove(&key);
         }
-        if inner.objects.get(&key).is_some_and(|known| version(known.meta()) >= new) {
+        let known = inner.objects.get(&key).map(|known| version(known.meta()));
+        // A list that shows less than we know, and not because of our own write since, follows a cluster that was
+        // brought back from a backup.
+        let written_since = inner.unseen.get(&key).is_some_and(|(_, begun)| *begun == inner.lists);
+        let went_back = listed && !written_since && known.is_some_and(|known| known > new);
+        if known.is_some_and(|known| known >= new) && !went_back {
             return None;
         }
         Some(Change::Is(inner.insert(key, object, self.index_by)))

@@ -120,3 +120,21 @@ fn a_poisoned_object_is_known_to_exist() {
     store.shows(map(7, "u"), false);
     assert!(store.get("n", "a").is_some() && !store.is_poisoned("n", "a"));
 }
+
+#[test]
+fn a_list_of_a_cluster_that_was_brought_back_from_a_backup_is_believed() {
+    let store = Store::by_environment();
+    store.list_begins();
+    store.shows(map(50, "u"), true);
+    store.list_ends();
+    store.list_begins();
+    store.shows(map(20, "u"), true);
+    store.list_ends();
+    assert_eq!(held(&store).as_deref(), Some("20"));
+
+    store.list_begins();
+    store.written(&key(), &object(30, "u"));
+    store.shows(map(20, "u"), true);
+    store.list_ends();
+    assert_eq!(held(&store).as_deref(), Some("30"));
+}

@@ -53,4 +53,8 @@ impl Law for Keelway {
         self.last = Some(decision);
         Some(replicas)
     }
+
+    fn words(&self) -> Option<String> {
+        self.last.as_ref().map(ToString::to_string)
+    }
 }

@@ -1,0 +1,242 @@
+//! Properties of the masks over any values, on both wires.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{masker, one, row};
+use masking::{MaskedRow, TableMasker, Wire};
+use proptest::prelude::*;
+
+const TEXT: &str = "{name: text, kind: {text: {}}}";
+
+/// Masks that take texts, with options.
+const TEXT_MASKS: &[&str] = &[
+    "{id: {}}",
+    "{uuid: {}}",
+    "{digits: {}}",
+    "{hash: {}}",
+    "{partial: {prefix: 2, suffix: 1}}",
+    "{email: {}}",
+    "{email: {keepDomain: true}}",
+    "{firstName: {}}",
+    "{lastName: {}}",
+    "{fullName: {}}",
+    "{username: {}}",
+    "{phone: {}}",
+    "{address: {}}",
+    "{city: {}}",
+    "{zip: {keep: 1}}",
+    "{company: {}}",
+    "{url: {}}",
+    "{ip: {}}",
+    "{mac: {}}",
+    "{card: {}}",
+    "{iban: {}}",
+    "{lorem: {}}",
+    "{regex: {pattern: '[a-z]{4,9}'}}",
+    "{choice: {values: [a, b]}}",
+    "{int: {max: 99}}",
+    "{generalize: {prefix: 2}}",
+    "{constant: {value: x}}",
+];
+
+/// Types, a mask for each family, and the bytes that a binary value of it has (0 for any).
+const TYPED: &[(&str, &str, usize)] = &[
+    ("{name: smallint, kind: int2}", "{id: {}}", 2),
+    ("{name: smallint, kind: int2}", "{digits: {}}", 2),
+    ("{name: integer, kind: int4}", "{id: {}}", 4),
+    ("{name: integer, kind: int4}", "{noise: {percent: 50}}", 4),
+    ("{name: bigint, kind: int8}", "{id: {}}", 8),
+    ("{name: bigint, kind: int8}", "{digits: {}}", 8),
+    ("{name: bigint, kind: int8}", "{generalize: {step: 1000}}", 8),
+    ("{name: real, kind: float4}", "{noise: {by: 5}}", 4),
+    ("{name: double precision, kind: float8}", "{numeric: {max: 5}}", 8),
+    ("{name: uuid, kind: uuid}", "{id: {}}", 16),
+    ("{name: date, kind: date}", "{date: {}}", 4),
+    ("{name: date, kind: date}", "{dateShift: {days: 3000}}", 4),
+    ("{name: date, kind: date}", "{generalize: {to: week}}", 4),
+    ("{name: timestamptz, kind: timestamptz}", "{dateShift: {}}", 8),
+    ("{name: timestamp, kind: timestamp}", "{generalize: {to: hour}}", 8),
+    ("{name: macaddr, kind: macaddr}", "{mac: {}}", 6),
+    ("{name: boolean, kind: bool}", "{choice: {values: [true, false]}}", 1),
+];
+
+fn binary(masker: &mut TableMasker, raw: &[u8]) -> Option<Vec<u8>> {
+    let mut out = MaskedRow::new();
+    masker.mask_row(&[Some(raw)], &mut out).ok()?;
+    out.field(0, Some(raw)).map(<[u8]>::to_vec)
+}
+
+thread_local! {
+    /// Maskers are made once: making them is not what is tested here.
+    static MADE: std::cell::RefCell<BTreeMap<(String, String, bool), TableMasker>> = const { std::cell::RefCell::new(BTreeMap::new()) };
+}
+
+fn with<T>(ty: &str, mask: &str, wire: Wire, work: impl FnOnce(&mut TableMasker) -> T) -> T {
+    MADE.with_borrow_mut(|made| {
+        let made = made.entry((ty.into(), mask.into(), wire == Wire::Binary)).or_insert_with(|| {
+            let (schema, policy) = one(ty, mask);
+            masker(&schema, &policy, "t", wire)
+        });
+        work(made)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_text_becomes_a_text_that_fits_and_stays_the_same_for_the_same(
+        mask in proptest::sample::select(TEXT_MASKS),
+        text in proptest::string::string_regex("(?s).{0,50}|[0-9 +-]{0,30}|[a-z.]{1,9}@[a-z]{1,9}\\.[a-z]{2,3}").unwrap(),
+        max in 40..60u32,
+    ) {
+        prop_assume!(!text.contains('\0'));
+        let ty = format!("{{name: varchar, kind: {{text: {{max: {max}}}}}}}");
+        let made = with(&ty, mask, Wire::Binary, |m| binary(m, text.as_bytes()));
+        let again = with(&ty, mask, Wire::Binary, |m| binary(m, text.as_bytes()));
+        prop_assert_eq!(&made, &again);
+        let made = String::from_utf8(made.unwrap()).unwrap();
+        prop_assert!(made.chars().count() <= max as usize, "{} is too long", made);
+        // Both wires carry texts alike.
+        let printed = with(&ty, mask, Wire::Text, |m| binary(m, text.as_bytes()));
+        prop_assert_eq!(printed.unwrap(), made.into_bytes());
+    }
+
+    #[test]
+    fn masked_texts_hold_nothing_of_high_entropy_originals(
+        mask in proptest::sample::select(&["{id: {}}", "{hash: {}}", "{email: {}}", "{fullName: {}}", "{username: {}}", "{lorem: {}}", "{url: {}}"][..]),
+        text in "[A-Z0-9]{16}",
+    ) {
+        let made = with(TEXT, mask, Wire::Text, |m| row(m, &[&text])).remove(0);
+        prop_assert!(!made.contains(&text[..8]));
+    }
+
+    #[test]
+    fn any_bytes_are_masked_to_the_right_length_or_refused(
+        (ty, mask, length) in proptest::sample::select(TYPED),
+        raw in proptest::collection::vec(any::<u8>(), 0..20),
+        exact: bool,
+    ) {
+        let mut raw = raw;
+        if exact {
+            raw.resize(*length, 7);
+        }
+        if let Some(made) = with(ty, mask, Wire::Binary, |m| binary(m, &raw)) {
+            prop_assert_eq!(made.len(), *length);
+        } else {
+            prop_assert!(raw.len() != *length, "a value of the type was refused");
+        }
+    }
+
+    #[test]
+    fn any_text_on_the_text_wire_is_masked_or_refused(
+        (ty, mask, _) in proptest::sample::select(TYPED),
+        text in "[-+0-9a-f:./ TZ]{0,40}",
+    ) {
+        let _ = with(ty, mask, Wire::Text, |m| binary(m, text.as_bytes()));
+    }
+
+    #[test]
+    fn null_stays_null((ty, mask, _) in proptest::sample::select(TYPED), wide: bool) {
+        let wire = if wide { Wire::Binary } else { Wire::Text };
+        let made = with(ty, mask, wire, |m| {
+            let mut out = MaskedRow::new();
+            m.mask_row(&[None], &mut out).unwrap();
+            out.field(0, None).map(<[u8]>::to_vec)
+        });
+        prop_assert_eq!(made, None);
+    }
+
+    #[test]
+    fn integers_mask_alike_on_both_wires_and_in_wider_and_decimal_columns(value: i32, mask in proptest::sample::select(&["{id: {}}", "{digits: {}}"][..])) {
+        let text = value.to_string();
+        let made = with("{name: integer, kind: int4}", mask, Wire::Text, |m| row(m, &[&text])).remove(0);
+        let wire = with("{name: integer, kind: int4}", mask, Wire::Binary, |m| binary(m, &value.to_be_bytes())).unwrap();
+        prop_assert_eq!(i32::from_be_bytes(wire.try_into().unwrap()).to_string(), made.clone());
+        if mask == "{id: {}}" {
+            let wide = with("{name: bigint, kind: int8}", mask, Wire::Text, |m| row(m, &[&text])).remove(0);
+            prop_assert_eq!(&wide, &made);
+            let decimal = with("{name: numeric, kind: {numeric: {}}}", mask, Wire::Text, |m| row(m, &[&format!("{text}.00")])).remove(0);
+            prop_assert_eq!(&decimal, &made);
+        }
+    }
+
+    #[test]
+    fn form_keeping_masks_are_one_to_one(
+        mask in proptest::sample::select(&["{digits: {}}", "{phone: {}}", "{card: {}}", "{iban: {}}", "{id: {}}", "{zip: {}}"][..]),
+        a in "[+0]?[0-9]{0,3}[- ]?[0-9]{3,12}|[A-Z]{2}[0-9]{14,20}|[A-Z0-9]{5,8}",
+        b in "[+0]?[0-9]{0,3}[- ]?[0-9]{3,12}|[A-Z]{2}[0-9]{14,20}|[A-Z0-9]{5,8}",
+    ) {
+        let made = |text: &str| with(TEXT, mask, Wire::Text, |m| row(m, &[text])).remove(0);
+        prop_assert_eq!(made(&a) == made(&b), a == b);
+        if mask != "{id: {}}" {
+            let form = |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else if c.is_ascii_alphabetic() { 'a' } else { c }).collect::<String>();
+            prop_assert_eq!(form(&made(&a)), form(&a));
+        }
+    }
+
+    #[test]
+    fn any_json_document_is_masked_into_one_of_the_same_shape(document in json(), known: bool) {
+        let ty = "{name: jsonb, kind: jsonb}";
+        let mask = if known {
+            "{json: {paths: [{path: $, mask: {hash: {}}}, {path: $.a, keep: true}, {path: $.b.*, mask: {int: {}}, maskKeys: true}]}}"
+        } else {
+            "{json: {paths: [{path: $.a, keep: true}], unknown: nullify}}"
+        };
+        let text = document.to_string();
+        let made = with(ty, mask, Wire::Text, |m| row(m, &[&text])).remove(0);
+        let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+        prop_assert!(like(&document, &made), "{} {}", document, made);
+        let mut wire = vec![1];
+        wire.extend(text.bytes());
+        let binary = with(ty, mask, Wire::Binary, |m| binary(m, &wire)).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(&binary[1..]).unwrap(), made);
+    }
+
+    #[test]
+    fn any_text_as_json_is_refused_without_a_panic(text in "[{}\\[\\],:\"\\\\a-c0-9. -]{0,40}") {
+        let mask = "{json: {paths: [{path: $, mask: {hash: {}}}]}}";
+        let _ = with("{name: json, kind: json}", mask, Wire::Text, |m| binary(m, text.as_bytes()));
+    }
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        any::<f32>().prop_filter("finite", |f| f.is_finite()).prop_map(|f| f64::from(f).into()),
+        ".{0,12}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Into::into),
+            proptest::collection::btree_map("[a-d\"\\\\é]{1,2}", inner, 0..5)
+                .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+/// The same structure: as many items and keys.
+fn like(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Null, Object};
+    match (a, b) {
+        (Array(a), Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| like(a, b)),
+        (Object(a), Object(b)) => a.len() == b.len(),
+        (Null, other) => *other == Null,
+        (Array(_) | Object(_), _) | (_, Array(_) | Object(_)) => false,
+        _ => true,
+    }
+}
+
+#[test]
+fn an_unknown_json_path_stops_the_row_and_says_nothing_of_the_value() {
+    let (schema, policy) = one("{name: jsonb, kind: jsonb}", "{json: {paths: [{path: $.a, keep: true}]}}");
+    let mut masker = masker(&schema, &policy, "t", Wire::Text);
+    let error =
+        masker.mask_row(&[Some(b"{\"a\": 1, \"hidden\": \"Taro\"}")], &mut MaskedRow::new()).unwrap_err();
+    assert_eq!(error.column, "c");
+    assert!(!error.to_string().contains("Taro") && !error.to_string().contains("hidden"), "{error}");
+}
