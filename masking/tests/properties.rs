@@ -121,12 +121,12 @@ proptest! {
     ) {
         let mut raw = raw;
         if exact {
-            raw.resize(*length, 7);
+            raw.resize(length, 7);
         }
         if let Some(made) = with(ty, mask, Wire::Binary, |m| binary(m, &raw)) {
-            prop_assert_eq!(made.len(), *length);
+            prop_assert_eq!(made.len(), length);
         } else {
-            prop_assert!(raw.len() != *length, "a value of the type was refused");
+            prop_assert!(raw.len() != length, "a value of the type was refused");
         }
     }
 

@@ -1,5 +1,7 @@
 //! What else would carry data out: copies of masked columns, frequencies, partition bounds, the schema's own texts.
 
+use std::collections::BTreeSet;
+
 use super::{Case, Choice, Chosen, TableCase, inline, nature, paste, shapes};
 use crate::policy::{Doubt, Leaf, Mask, Nothing};
 use crate::problem::{Code, Problem};
@@ -20,19 +22,38 @@ pub(super) fn check(case: &Case<'_>, problems: &mut Vec<Problem>) {
             }
         }
     }
-    for text in &case.schema.texts {
-        if let Some(shape) = shapes::within(&text.text)
-            && !case.policy.schema_texts.iter().any(|t| t.name == text.object)
-        {
-            let why = format!(
-                "the {} holds {}, which the schema would carry out; change it",
-                text.object,
-                shape.noun()
-            );
-            let line = format!(
-                "schemaTexts:\n  - name: \"{}\"",
-                text.object.replace('\\', "\\\\").replace('"', "\\\"")
-            );
+    texts(case, problems);
+}
+
+/// Texts of the schema that hold personal data, each once.
+fn texts(case: &Case<'_>, problems: &mut Vec<Problem>) {
+    let mut all: BTreeSet<(String, &str)> = BTreeSet::new();
+    for table in &case.schema.tables {
+        let name = &table.name;
+        all.extend(
+            table.expressions.iter().map(|e| (format!("{} of {name}", e.name), e.expression.as_str())),
+        );
+        all.extend(
+            table.checks.iter().map(|c| (format!("constraint {} of {name}", c.name), c.expression.as_str())),
+        );
+        for column in &table.columns {
+            all.extend(column.default.as_deref().map(|d| (format!("default of {name}.{}", column.name), d)));
+            if let TypeKind::Enum { labels } = &column.ty.element().kind {
+                all.extend(labels.iter().map(|l| (format!("enum label of {}", column.ty.name), l.as_str())));
+            }
+        }
+    }
+    // What the caller names goes before our names for the same text.
+    let named: BTreeSet<&str> = case.schema.texts.iter().map(|t| t.text.as_str()).collect();
+    let ours =
+        all.iter().filter(|(_, text)| !named.contains(text)).map(|(object, text)| (object.as_str(), *text));
+    for (object, text) in case.schema.texts.iter().map(|t| (t.object.as_str(), t.text.as_str())).chain(ours) {
+        let accepted = case.policy.schema_texts.iter().any(|t| t.name == object);
+        if let Some(shape) = shapes::within(text).filter(|_| !accepted) {
+            let why =
+                format!("the {object} holds {}, which the schema would carry out; change it", shape.noun());
+            let line =
+                format!("schemaTexts:\n  - name: \"{}\"", object.replace('\\', "\\\\").replace('"', "\\\""));
             problems.push(Problem::error(Code::SchemaText, format!("{why}, or accept it")).paste(line));
         }
     }

@@ -77,6 +77,7 @@ fn column(
         problems.push(table.error(Code::BadRule, name, why));
     }
     problems.extend(length(case, &leaf, ty).map(|why| table.error(Code::TooShort, name, why)));
+    problems.extend(precision(&leaf, ty).map(|why| table.error(Code::TooShort, name, why)));
     problems.extend(values(&leaf, ty).map(|(code, why)| table.error(code, name, why)));
 }
 
@@ -150,6 +151,32 @@ fn length(case: &Case<'_>, leaf: &Leaf, ty: &Type) -> Option<String> {
     };
     (needed > max)
         .then(|| format!("{of} needs {needed} characters and {} holds {max}; choose another mask", ty.name))
+}
+
+/// What a `numeric(precision, scale)` is too narrow for.
+fn precision(leaf: &Leaf, ty: &Type) -> Option<String> {
+    let TypeKind::Numeric { precision: Some(precision), scale } = &ty.element().kind else { return None };
+    let whole = precision.saturating_sub(scale.unwrap_or(0));
+    let limit = 10f64.powi(i32::try_from(whole).ok()?);
+    let within = |values: [f64; 2]| values.iter().all(|v| v.abs() < limit);
+    let why = match leaf {
+        // Integers of the widest class have 19 digits.
+        Leaf::Id(_) if whole < 19 => {
+            format!("`id` can need 19 digits and {} holds {whole}; use `digits`", ty.name)
+        }
+        Leaf::Numeric(o) if !within([o.min.unwrap_or(0.0), o.max.unwrap_or(1000.0)]) => {
+            format!("the range from `min` (0) to `max` (1000) exceeds {}; give both", ty.name)
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a bound this large is out of range however it rounds"
+        )]
+        Leaf::Int(o) if !within([o.min.unwrap_or(0) as f64, o.max.unwrap_or(i64::MAX) as f64]) => {
+            format!("the range from `min` (0) to `max` (2⁶³ − 1) exceeds {}; give both", ty.name)
+        }
+        _ => return None,
+    };
+    Some(why)
 }
 
 /// Bytes of the domain that e-mail addresses and URLs get.
