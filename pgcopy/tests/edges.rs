@@ -1,0 +1,129 @@
+//! The ends of the range: a row of 200 MB, a thousand tables, a hostile search path, a standby.
+
+mod common;
+
+use std::process::Command;
+
+use common::{KEY, Server, copy, options, policy};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_200_mb_needs_no_more_than_two_and_a_half_times_its_width() {
+    let (source, target) = (Server::start(16), Server::start(16));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    let mib = 200;
+    source.sql("shop", &format!(
+        "CREATE TABLE wide (id int PRIMARY KEY, name text, body text); ALTER TABLE wide ALTER body SET STORAGE EXTERNAL;
+         INSERT INTO wide SELECT i, 'name ' || i, repeat('0123456789abcdef', {mib} * 65536) FROM generate_series(1, 2) i;"
+    )).await;
+    let folder = tempfile::tempdir().unwrap();
+    // Once as it comes, once through the masks.
+    for (name, rules) in [("kept", vec![]), ("masked", vec![("wide.name", "mask: {fullName: {}}")])] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, policy(&source, "shop", &rules).await).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keelway-pgcopy"))
+            .args(["copy", "--quiet", "--from", "FROM_URL", "--to", "TO_URL", "--key", "MASTER", "--pg-bin"])
+            .arg(common::tools())
+            .arg("--policy")
+            .arg(&file)
+            .env("FROM_URL", source.url("admin", "shop"))
+            .env("TO_URL", target.url("copier", name))
+            .env("MASTER", KEY)
+            .spawn()
+            .unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+            peak = peak.max(line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap_or(0) / 1024);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert!(child.wait().unwrap().success());
+        eprintln!("{name}: peak {peak} MiB for rows of {mib} MiB");
+        assert!(peak > 50 && peak < mib * 5 / 2 + 64, "{name}: {peak} MiB");
+        let same = "SELECT md5(string_agg(body, '' ORDER BY id)) FROM wide WHERE id = 1";
+        assert_eq!(target.value(name, same).await, source.value("shop", same).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tables_are_copied() {
+    let (source, target) = (Server::start(17), Server::start(17));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    for block in 0..10 {
+        source.sql("shop", &format!(
+            "DO $$ BEGIN FOR i IN {block} * 100 + 1 .. {block} * 100 + 100 LOOP
+               EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY, a text)', i);
+               EXECUTE format('INSERT INTO t%s (a) VALUES (%L)', i, i);
+             END LOOP; END $$"
+        )).await;
+    }
+    let policy = policy(&source, "shop", &[]).await;
+    let report = copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    assert_eq!(report.tables.len(), 1000);
+    assert!(report.tables.iter().all(|table| table.rows == 1));
+    assert_eq!(target.value("gold", "SELECT a FROM t737").await, "737");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_search_path_with_operators_of_the_same_names_is_never_asked() {
+    let (source, target) = (Server::start(16), Server::start(16));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source.sql("shop", "
+        CREATE TABLE t (id int PRIMARY KEY, status text, mail text);
+        INSERT INTO t SELECT i, 'open', 'someone' || i || '@corp.test' FROM generate_series(1, 50) i; ANALYZE;
+        CREATE SCHEMA evil; CREATE TABLE evil.caught (what text);
+        CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught'; END $$;
+        CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
+        CREATE FUNCTION evil.left(text, int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught'; END $$;
+        CREATE FUNCTION evil.pg_export_snapshot() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught'; END $$;
+        CREATE FUNCTION evil.hashtextextended(text, bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'caught'; END $$;").await;
+    source.sql("postgres", "ALTER DATABASE shop SET search_path = evil, pg_catalog, public").await;
+    source.sql("postgres", "ALTER ROLE admin SET search_path = evil, pg_catalog, public").await;
+    target.sql("postgres", "ALTER ROLE copier SET search_path = evil, pg_catalog, public").await;
+    let mut text = policy(&source, "shop", &[("t.mail", "mask: {email: {}}")]).await;
+    text.push_str("subset: [{name: t, where: [{column: status, equals: open}]}]\n");
+    copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &text)).await;
+    assert_eq!(target.value("gold", "SELECT count(*) FROM public.t").await, "50");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_commands_write_check_and_explain_a_policy() {
+    let source = Server::start(16);
+    source.prepare(Some("shop")).await;
+    source.sql("shop", "CREATE TABLE users (id int PRIMARY KEY, email text, x text, amount int);
+        INSERT INTO users SELECT i, 'a' || i || '@corp.test', '+81 90-1234-567' || i % 10, i FROM generate_series(1, 50) i; ANALYZE").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_keelway-pgcopy"))
+            .args(arguments)
+            .env("SHOP", source.url("admin", "shop"))
+            .output()
+            .unwrap()
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let path = file.to_str().unwrap();
+    assert!(run(&["policy", "init", "--from", "SHOP", "--out", path]).status.success());
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains("email: {}") && written.contains("phone") && !written.contains("corp.test"), "{written}");
+    std::fs::write(&file, "tables: [{name: users, columns: [{name: id, keep: true}]}]").unwrap();
+    let checked = run(&["policy", "check", "--from", "SHOP", "--policy", path]);
+    assert_eq!(checked.status.code(), Some(3));
+    assert!(text(checked.stdout).contains("public.users.email"));
+    let sarif = run(&["policy", "check", "--from", "SHOP", "--policy", path, "--format", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let suggested = text(run(&["policy", "suggest", "--from", "SHOP", "--policy", path]).stdout);
+    assert!(suggested.contains("{name: email, mask: {email: {}}}"), "{suggested}");
+    let all = "tables: [{name: users, columns: [{name: id, keep: true}, {name: email, mask: {email: {}}}, {name: x, mask: {\"null\": {}}}, {name: amount, keep: true}]}]";
+    std::fs::write(&file, all).unwrap();
+    let grants = text(run(&["policy", "grants", "--from", "SHOP", "--policy", path, "--role", "copier"]).stdout);
+    assert!(grants.contains("GRANT SELECT (\"amount\", \"ctid\", \"email\", \"id\") ON \"public\".\"users\""), "{grants}");
+    let plan = run(&["copy", "--dry-run", "--from", "SHOP", "--to", "SHOP", "--policy", path]);
+    assert_eq!(plan.status.code(), Some(3), "a keyed mask without --key refuses");
+    let url = run(&["policy", "init", "--from", "postgres://u:hunter2@h/d"]);
+    assert!(url.status.code() == Some(2) && !text(url.stderr).contains("hunter2"));
+}
