@@ -46,7 +46,8 @@ fn annotations_mut(value: &mut Value) -> Option<&mut Map<String, Value>> {
 /// The fields whose values are quantities; elsewhere `1` and `1000m` are different texts.
 const QUANTITIES: [&str; 5] = ["requests", "limits", "hard", "capacity", "sizeLimit"];
 
-/// Whether `live` has all that `wanted` has. Empty maps, lists and strings count as absent: the API server drops them.
+/// Whether `live` has all that `wanted` has. Empty maps, lists and strings, `false` and 0 count as absent: the API server
+/// drops them, except where 0 means something else than nothing, and there it keeps them.
 fn contains(live: &Value, wanted: &Value, quantities: bool) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => {
@@ -70,7 +71,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::String(text) => text.is_empty(),
         Value::Bool(flag) => !flag,
-        Value::Number(_) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
     }
 }
 
@@ -143,6 +144,13 @@ mod tests {
         assert!(contains(&json!({"limits": {"cpu": "1", "memory": "1Gi"}}), &wanted, false));
         assert!(!contains(&json!({"limits": {"cpu": "2", "memory": "1Gi"}}), &wanted, false));
         assert!(!contains(&json!({"data": {"a": "1"}}), &json!({"data": {"a": "1000m"}}), false));
+    }
+
+    #[test]
+    fn a_zero_that_the_api_server_drops_is_there() {
+        assert!(contains(&json!({}), &json!({"minReadySeconds": 0}), false));
+        assert!(!contains(&json!({"replicas": 1}), &json!({"replicas": 0}), false));
+        assert!(!contains(&json!({}), &json!({"replicas": 1}), false));
     }
 
     #[test]

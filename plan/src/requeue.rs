@@ -7,9 +7,9 @@ use crate::refusal::Class;
 /// The first wait after a transient error.
 pub const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait after transient errors.
-pub const LONGEST: Duration = Duration::from_secs(120);
+pub const LONGEST: Duration = Duration::from_mins(2);
 /// How often something is looked at although a watch is expected to tell.
-pub const SAFETY_NET: Duration = Duration::from_secs(600);
+pub const SAFETY_NET: Duration = Duration::from_mins(10);
 
 /// How long to wait before the next look.
 ///

@@ -13,7 +13,7 @@ use crate::step::Step;
 /// The labels to take away and then to give.
 pub fn steps(world: &World, process: &str, release: &str) -> Vec<Step> {
     let pods: Vec<_> = world.pods_of(process).collect();
-    moves(&pods, release).into_iter().map(|(pod, elected)| patch(pod, elected)).collect()
+    moves(&pods, release).into_iter().map(|(pod, elected)| patch(pod, elected.as_deref())).collect()
 }
 
 /// Pods and the label's new value: first those that lose it, then the one that gets it.
@@ -44,11 +44,11 @@ fn is_able(pod: &Pod) -> bool {
 }
 
 /// Taking away depends on nothing but the pod; giving depends on the pod as it was seen.
-fn patch(pod: &Pod, elected: Option<String>) -> Step {
+fn patch(pod: &Pod, elected: Option<&str>) -> Step {
     Step::Label {
         object: ObjectKey::of(pod),
         uid: pod.uid().unwrap_or_default(),
-        resource_version: elected.as_ref().and(pod.resource_version()),
+        resource_version: elected.and(pod.resource_version()),
         patch: json!({"metadata": {"labels": {ELECTED: elected}}}),
     }
 }

@@ -28,6 +28,7 @@ pub use world::World;
 
 use crate::condition::Conditions;
 use crate::object::Manifest;
+use crate::refusal::Refusal;
 use crate::step::{Applied, Plan, Step};
 use names::Scope;
 use release::{Decision, phase};
@@ -47,6 +48,16 @@ struct Picture {
     progress: Vec<Progress>,
     waits: Option<String>,
     wrote_children: bool,
+}
+
+/// The digest of what the Environment asks for: a Release with it runs just that.
+///
+/// # Errors
+/// When it names a size that the install does not know.
+pub fn content_asked(world: &World) -> Result<String, Refusal> {
+    let spec = &world.environment.spec;
+    let config = world.sizes.resolve(&spec.config)?;
+    Ok(content::digest(&spec.image, &config, &world.references.fingerprint))
 }
 
 /// Decides what is to be done.

@@ -57,7 +57,7 @@ fn lead_on(world: &World, decision: &mut Decision) {
     let Some(release) = decision.history.newest().cloned() else { return };
     match phase(&release) {
         Phase::Pending | Phase::Releasing if command::is_due(&release) => {
-            run_command(world, decision, &release)
+            run_command(world, decision, &release);
         }
         Phase::Pending | Phase::Releasing | Phase::RollingOut => roll_out(world, decision, &release),
         Phase::Failed if decision.history.live().is_none() && was_rolled_out(&release) => {
@@ -87,7 +87,7 @@ fn run_command(world: &World, decision: &mut Decision, release: &Release) {
             let log = ending.outcome.log.as_deref().map(|log| format!("; the end of its log:\n{log}"));
             let message = format!("the release command failed: {}{}", ending.words, log.unwrap_or_default());
             let status = ReleaseStatus { command: Some(ending.outcome), ..status };
-            decision.fail(world, release, ending.reason, message, status);
+            decision.fail(world, release, ending.reason, &message, status);
         }
     }
 }
@@ -111,14 +111,14 @@ fn roll_out(world: &World, decision: &mut Decision, release: &Release) {
         None => (Reason::DeadlineExceeded, "its pods did not become ready".to_owned()),
     };
     let message = format!("{} was not ready within {deadline}: {words}", version(release));
-    decision.fail(world, release, reason, message, status);
+    decision.fail(world, release, reason, &message, status);
 }
 
 fn go_live(world: &World, decision: &mut Decision, release: &Release) {
     let status = release.status.clone().unwrap_or_default();
     let status = ReleaseStatus { ready: true, was_live: true, reason: None, message: None, ..status };
     decision.set(world, release, Phase::Live, status);
-    decision.tell(EventKind::Normal, Reason::Live, format!("{} is live", release.spec.summary));
+    decision.tell(EventKind::Normal, Reason::Live, &format!("{} is live", release.spec.summary));
 }
 
 /// Makes a release where the Environment asks for something else than what runs, or asks again.
@@ -210,7 +210,7 @@ fn roll_back(world: &World, decision: &mut Decision) {
         rollback: Some(&good),
     };
     let release = planned(world, decision, plan);
-    decision.tell(EventKind::Warning, Reason::RolledBack, why);
+    decision.tell(EventKind::Warning, Reason::RolledBack, &why);
     decision.history.push(release);
 }
 
@@ -272,16 +272,16 @@ impl Decision {
         world: &World,
         release: &Release,
         reason: Reason,
-        message: String,
+        message: &str,
         status: ReleaseStatus,
     ) {
         let message: String = message.chars().take(8000).collect();
-        self.tell(EventKind::Warning, reason, format!("{} failed: {message}", version(release)));
+        self.tell(EventKind::Warning, reason, &format!("{} failed: {message}", version(release)));
         let status = ReleaseStatus { ready: false, reason: Some(reason), message: Some(message), ..status };
         self.set(world, release, Phase::Failed, status);
     }
 
-    fn tell(&mut self, kind: EventKind, reason: Reason, message: String) {
+    fn tell(&mut self, kind: EventKind, reason: Reason, message: &str) {
         self.events.push(Event {
             kind,
             reason: reason.as_str().into(),

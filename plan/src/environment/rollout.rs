@@ -5,7 +5,6 @@ use crds::environment::ProcessStatus;
 use crds::names::RELEASE;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
 
 use super::elect;
 use super::names::origin;
@@ -36,7 +35,7 @@ pub fn is_done(progress: &[Progress]) -> bool {
 }
 
 /// The first problem, with its process, in words.
-pub fn problem<'a>(progress: &'a [Progress]) -> Option<(&'a str, &'a Problem)> {
+pub fn problem(progress: &[Progress]) -> Option<(&str, &Problem)> {
     progress.iter().find_map(|progress| Some((progress.status.name.as_str(), progress.problem.as_ref()?)))
 }
 
@@ -65,7 +64,7 @@ fn of_workload(world: &World, workload: &Workload, version: &str) -> Progress {
             ready: count(&staying),
             updated: count(&newest),
             scaled_by_hand: workload.replicas.by_hand,
-            elected_pod: elect::holder(&pods).filter(|_| workload.elected).map(|pod| pod.name_any()),
+            elected_pod: elect::holder(&pods).filter(|_| workload.elected).map(kube::ResourceExt::name_any),
         },
         done: settled,
         problem: if settled { None } else { problem },

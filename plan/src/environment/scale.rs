@@ -58,7 +58,7 @@ impl Replicas {
 }
 
 /// The number of pods of a live object (`now`: its `spec.replicas`) for which git asks `git`.
-pub fn decide<K: kube::Resource>(live: Option<&K>, now: Option<Option<i32>>, git: i32) -> Replicas {
+pub fn decide<K: kube::Resource>(live: Option<&K>, now: Option<i32>, git: i32) -> Replicas {
     let new = Replicas { git, effective: git, by_hand: false, force: true, owner: None };
     let Some(live) = live else { return new };
     let annotation = |name: &str| live.annotations().get(name).map(String::as_str);
@@ -69,7 +69,7 @@ pub fn decide<K: kube::Resource>(live: Option<&K>, now: Option<Option<i32>>, git
     if annotation(REPLICAS).and_then(|text| text.parse().ok()) != Some(git) {
         return Replicas { owner, ..new };
     }
-    let now = now.flatten().unwrap_or(1);
+    let now = now.unwrap_or(1);
     Replicas { git, effective: now, by_hand: now != git, force: false, owner }
 }
 
@@ -122,7 +122,7 @@ mod tests {
 
     fn plan(live: Option<&Value>, git: i32, image: &str) -> (Vec<Step>, Replicas) {
         let typed: Option<Deployment> = live.map(|live| serde_json::from_value(live.clone()).unwrap());
-        let now = typed.as_ref().map(|live| live.spec.as_ref().and_then(|spec| spec.replicas));
+        let now = typed.as_ref().and_then(|live| live.spec.as_ref()?.replicas);
         let replicas = decide(typed.as_ref(), now, git);
         let (manifest, done) = written(manifest(image), &replicas, live);
         (if done { Vec::new() } else { steps(&manifest, &replicas) }, replicas)

@@ -80,14 +80,14 @@ fn workload(world: &World, scope: Scope<'_>, process: &Process) -> Option<Worklo
     let (manifest, replicas, live) = if process.singleton {
         let typed = objects::stateful_set(scope, process);
         let live = world.named(&world.stateful_sets, &typed.name_any());
-        let now = live.map(|live: &StatefulSet| live.spec.as_ref().and_then(|spec| spec.replicas));
+        let now = live.and_then(|live: &StatefulSet| live.spec.as_ref()?.replicas);
         // A singleton that was scaled by hand may be off, never two.
         let replicas = scale::decide(live, now, git).at_most_one();
         (Manifest::of(&typed)?, replicas, value(live))
     } else {
         let typed = objects::deployment(scope, process);
         let live = world.named(&world.deployments, &typed.name_any());
-        let now = live.map(|live: &Deployment| live.spec.as_ref().and_then(|spec| spec.replicas));
+        let now = live.and_then(|live: &Deployment| live.spec.as_ref()?.replicas);
         (Manifest::of(&typed)?, scale::decide(live, now, git), value(live))
     };
     let (manifest, holds) = scale::written(manifest, &replicas, live.as_ref());

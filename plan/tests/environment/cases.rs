@@ -67,7 +67,7 @@ fn world(case: &Value, plain: Value, kind: &str) -> Value {
     let mut world = case["world"].clone();
     world["now"] = case["now"].as_str().unwrap_or("2026-01-01T00:00:05Z").into();
     world[kind] = over(plain, &world[kind]);
-    if let Some(releases) = world["releases"].as_array_mut() {
+    if let Some(releases) = world.get_mut("releases").and_then(Value::as_array_mut) {
         releases.iter_mut().for_each(|release| *release = over(plain_release(), release));
     }
     if kind == "run" && !world["environment"].is_null() {
@@ -77,6 +77,16 @@ fn world(case: &Value, plain: Value, kind: &str) -> Value {
         world["release"] = over(plain_release(), &world["release"]);
     }
     world
+}
+
+/// A release whose content is `asked` is one of just what the Environment asks for.
+fn as_asked(world: &mut environment::World) {
+    let content = environment::content_asked(world).unwrap_or_default();
+    let config = world.sizes.resolve(&world.environment.spec.config);
+    for release in world.releases.iter_mut().filter(|release| release.spec.content == "asked") {
+        release.spec.content.clone_from(&content);
+        release.spec.config = config.clone().unwrap();
+    }
 }
 
 fn outcome(case: &Value) -> Value {
@@ -95,8 +105,9 @@ fn outcome(case: &Value) -> Value {
             json!({"plan": plan, "refusal": refusal, "status": status})
         }
         _ => {
-            let world: environment::World =
+            let mut world: environment::World =
                 serde_json::from_value(world(case, plain_environment(), "environment")).unwrap();
+            as_asked(&mut world);
             let planned = environment::plan(&world);
             json!({"plan": planned.plan, "status": planned.status(&world, &nothing)})
         }

@@ -111,7 +111,7 @@ fn begun() -> Sim {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn everything_comes_to_rest(happenings in proptest::collection::vec(happening(), 0..60)) {
