@@ -47,6 +47,11 @@ chart: ## Check the chart
 deny: ## Licences, banned crates, sources, advisories
 	hack/deny.sh
 
+demo: ## Show it: cluster, operator, git host and an example app (CLUSTER=current: in the cluster of your kubeconfig)
+	@hack/deps.sh
+	@hack/cluster.sh build
+	@hack/cluster.sh demo --cluster "$(or $(CLUSTER),local)"
+
 cluster: ## Start the local Kubernetes cluster (builds it the first time)
 	@hack/deps.sh
 	@hack/cluster.sh build
@@ -64,4 +69,4 @@ image: ## Build and push the operator's image: make image REGISTRY=registry.exam
 
 include $(wildcard hack/*.mk)
 
-.PHONY: help test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e image
+.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e image

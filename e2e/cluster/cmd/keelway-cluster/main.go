@@ -33,6 +33,7 @@ var commands = map[string]command{
 	"status": {"say what runs", runStatus},
 	"logs":   {"print the ends of the components' logs: logs [--lines N] [NAME…]", runLogs},
 	"env":    {"print variables for a shell: eval \"$(keelway-cluster env)\"", runEnv},
+	"demo":   {"install Keelway and run the example app", runDemo},
 	"kwok":   {"give the cluster fake nodes: kwok --nodes N", runKwok},
 	"image":  {"build an image and push it to the cluster's registry", runImage},
 	// What up starts; nobody types these.
