@@ -1,6 +1,19 @@
 //! Prints how many values per second each mask makes on one core, by processor time where Linux tells it: `cargo run --release -p masking --example speed`.
 //! A figure for people; no test depends on it.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss)]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines
+)]
 
 use masking::{MaskedRow, MasterKey, Schema, Secrets, TableMasker, TableName, Wire, decide, parse};
 

@@ -27,7 +27,7 @@ pub struct Decisions {
 impl Decisions {
     /// Any mask needs the master key.
     pub fn needs_key(&self) -> bool {
-        self.tables.values().flat_map(|t| &t.columns).any(|c| c.needs_key())
+        self.tables.values().flat_map(|t| &t.columns).any(ColumnDecision::needs_key)
     }
 
     /// The decision for a table.

@@ -1,5 +1,7 @@
 //! Numbers and short texts drawn from a value's tag.
 
+#![allow(clippy::cast_possible_truncation, reason = "an index below a length fits usize")]
+
 use crate::key::{DomainKey, Tag};
 
 /// Letters and digits of tags: 32 of them, without those that look alike.

@@ -2,6 +2,8 @@
 //!
 //! A permutation is one to one, so unique values stay unique, and whoever holds the key can run it backwards.
 
+#![allow(clippy::cast_possible_truncation, reason = "halves are reduced below 64 bits before each cast")]
+
 use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 

@@ -7,7 +7,7 @@ use serde_json::json;
 pub fn plain(problems: &[Problem]) -> String {
     let mut sorted: Vec<&Problem> = problems.iter().collect();
     sorted.sort_by_key(|p| p.severity);
-    sorted.iter().map(|p| format!("{p}\n")).collect()
+    sorted.iter().fold(String::new(), |text, problem| text + &problem.to_string() + "\n")
 }
 
 /// SARIF 2.1.0, for code-scanning pages. `file` is the policy's path in the repository, `text` its text: a problem points

@@ -1,5 +1,18 @@
 //! Golden vectors: what each mask makes of fixed values under a fixed key. A change here changes every copy that people
 //! have made; it needs a new key-derivation label, not a new snapshot.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines
+)]
 
 mod common;
 

@@ -1,7 +1,19 @@
 //! The policy reference is generated from the types. `UPDATE_REFERENCE=1 cargo test -p masking --all-features --test
 //! reference` writes it anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines
+)]
 #![cfg(feature = "schema")]
-#![allow(clippy::unwrap_used, clippy::format_push_string)]
 
 use std::path::Path;
 

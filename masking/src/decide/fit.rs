@@ -102,7 +102,7 @@ fn composite(
     for field in fields {
         match options.fields.iter().find(|r| r.name == field.name) {
             None => {
-                bad(Code::Undecided, format!("nothing decides field `{}`; add it to `fields`", field.name))
+                bad(Code::Undecided, format!("nothing decides field `{}`; add it to `fields`", field.name));
             }
             Some(rule) if rule.keep == rule.mask.is_some() => {
                 bad(Code::BadRule, format!("field `{}` needs either `keep: true` or a `mask`", field.name));
@@ -209,7 +209,7 @@ fn values(leaf: &Leaf, ty: &Type) -> Option<(Code, String)> {
         _ => return None,
     };
     if let TypeKind::Enum { labels } = &ty.element().kind {
-        let wrong = list.iter().map(|v| v.to_string()).find(|v| !labels.contains(v))?;
+        let wrong = list.iter().map(ToString::to_string).find(|v| !labels.contains(v))?;
         return Some((
             Code::Enum,
             format!("`{wrong}` is no label of {}; its labels are {}", ty.name, labels.join(", ")),

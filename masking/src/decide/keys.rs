@@ -168,7 +168,7 @@ fn mismatch(source: &Chosen<'_>, referred: &Chosen<'_>) -> Option<(String, Strin
     let same = |mask: &Mask| Some(("both ends need the same mask".to_owned(), inline(mask)));
     match (&source.choice, &referred.choice) {
         // Other values of the same column still refer to rows.
-        (Choice::Mask(Mask::Shuffle(_)), Choice::Keep) | (Choice::Keep, Choice::Keep) => None,
+        (Choice::Mask(Mask::Shuffle(_)) | Choice::Keep, Choice::Keep) => None,
         (Choice::Mask(_), Choice::Keep) => {
             Some(("the referred column is kept, so this one has to be".to_owned(), "keep: true".to_owned()))
         }

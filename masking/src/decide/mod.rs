@@ -27,7 +27,6 @@ use crate::name::TableName;
 use crate::policy::{ColumnRule, Doubt, Leaf, Mask, Otherwise, Policy, TableRule};
 use crate::problem::{Code, Problem, Severity};
 use crate::schema::{Column, Schema, Table};
-use crate::types::{Family, Type};
 
 /// Domain of made-up e-mail addresses and URLs, reserved by RFC 2606.
 const EMAIL_DOMAIN: &str = "example.com";
@@ -205,14 +204,12 @@ fn sequence_floor(column: &ColumnDecision) -> Option<i64> {
 }
 
 /// The decision without a row's context: what the source's SELECT can do.
-fn plain(mask: &Mask, ty: &Type) -> Option<Decision> {
+fn plain(mask: &Mask) -> Option<Decision> {
     match mask {
         Mask::Null(_) => Some(Decision::Sql(SqlMask::Null)),
         Mask::Default(_) => Some(Decision::Default),
         Mask::Constant(options) => {
             let text = options.value.as_ref()?.to_string();
-            // A constant of an enum or of any type stands in the SELECT as a literal cast to it.
-            let _ = matches!(ty.family(), Family::Enum);
             Some(Decision::Sql(SqlMask::Constant(text)))
         }
         _ => None,

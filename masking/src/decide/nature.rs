@@ -20,16 +20,15 @@ pub(crate) enum Injective {
 pub(crate) fn injective(leaf: &Leaf, ty: &Type, email_domain: usize) -> Injective {
     let length = |n: usize| Injective::Tag(u32::try_from(n).unwrap_or(u32::MAX));
     match (leaf, ty.family()) {
-        (Leaf::Id(_), Family::Int | Family::Numeric | Family::Uuid) | (Leaf::Uuid(_), Family::Uuid) => {
-            Injective::Always
-        }
+        (Leaf::Digits(_), Family::Int | Family::Numeric)
+        | (Leaf::Hash(_), Family::Bytes)
+        | (Leaf::Id(_), Family::Int | Family::Numeric | Family::Uuid)
+        | (Leaf::Uuid(_), Family::Uuid) => Injective::Always,
         // An integer prints in up to 20 characters.
         (Leaf::Id(_), Family::Text) => Injective::Tag(20),
         (Leaf::Uuid(_), Family::Text) => Injective::Tag(36),
         (Leaf::Digits(_) | Leaf::Phone(_) | Leaf::Card(_) | Leaf::Iban(_), Family::Text) => Injective::Form,
-        (Leaf::Digits(_), Family::Int | Family::Numeric) => Injective::Always,
         (Leaf::Hash(options), Family::Text) => Injective::Tag(options.length.unwrap_or(20)),
-        (Leaf::Hash(_), Family::Bytes) => Injective::Always,
         (Leaf::Email(_), Family::Text) => length(17 + email_domain),
         (Leaf::Username(_), Family::Text) => Injective::Tag(TAG_CHARS),
         (Leaf::Url(_), Family::Text) => length(25 + email_domain),

@@ -30,7 +30,7 @@ pub(super) fn columns(
                 Decision::Sql(SqlMask::Shuffle { group: group(options, &chosen.column.name, &mut groups) })
             }
             Choice::Mask(mask) => {
-                let simple = plain(mask, &chosen.column.ty).filter(|d| {
+                let simple = plain(mask).filter(|d| {
                     !d.is_copied() || !(chosen.conditional() || needed.contains(chosen.column.name.as_str()))
                 });
                 simple.unwrap_or_else(|| {

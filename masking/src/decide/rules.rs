@@ -174,10 +174,10 @@ fn columns(rule: &TableRule, table: &Table, problems: &mut Vec<Problem>) {
         }
         match (column.keep, &column.mask) {
             (true, Some(_)) => {
-                error(Code::BadRule, "the rule says both `keep` and `mask`; choose one".to_owned())
+                error(Code::BadRule, "the rule says both `keep` and `mask`; choose one".to_owned());
             }
             (false, None) => {
-                error(Code::BadRule, "the rule decides nothing; say `keep: true` or a `mask`".to_owned())
+                error(Code::BadRule, "the rule decides nothing; say `keep: true` or a `mask`".to_owned());
             }
             (true, None) if column.random || !column.when.is_empty() || column.otherwise.is_some() => {
                 error(

@@ -57,10 +57,12 @@ impl Shape {
     }
 }
 
+type Test<'a> = &'a dyn Fn(&str) -> bool;
+
 /// The shape of a whole value.
 pub(crate) fn of(value: &str) -> Option<Shape> {
     let value = value.trim();
-    let looks: [(Shape, &dyn Fn(&str) -> bool); 14] = [
+    let looks: [(Shape, Test<'_>); 14] = [
         (Shape::Json, &|v| {
             v.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(v).is_ok()
         }),

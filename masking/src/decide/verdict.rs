@@ -93,12 +93,12 @@ fn untouched(atom: &Expression, known: &dyn Fn(&str) -> Known) -> bool {
 
 /// A comparison on values that are known.
 fn over_values(atom: &Expression, known: &dyn Fn(&str) -> Known) -> Option<bool> {
-    let operand = match atom {
-        Expression::Compare(a, _, _)
-        | Expression::OneOf(a, _)
-        | Expression::Matches(a, _, _)
-        | Expression::Like(a, _, _) => a,
-        _ => return None,
+    let (Expression::Compare(operand, ..)
+    | Expression::OneOf(operand, _)
+    | Expression::Matches(operand, ..)
+    | Expression::Like(operand, ..)) = atom
+    else {
+        return None;
     };
     let (Operand::Column(name) | Operand::Length(name)) = operand else { return None };
     let Known::Values(values) = known(name) else { return None };

@@ -1,5 +1,11 @@
 //! Single values to and from both wires.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unit_arg,
+    reason = "hexadecimal digits fit a byte; an Option tells whether the value fitted; what was appended is nothing to name"
+)]
+
 use super::encode::push_json_string;
 use super::value::{INFINITE, Made, Value, parse_uuid};
 use super::{Wire, net, numeric, time};

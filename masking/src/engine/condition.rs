@@ -1,5 +1,7 @@
 //! Conditions over a row, against raw values.
 
+#![allow(clippy::cast_precision_loss, reason = "thresholds are compared as floats")]
+
 use super::Wire;
 use super::codec::{Codec, Unpacked};
 use super::value::Value;

@@ -1,5 +1,12 @@
 //! Single values onto both wires.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::unit_arg,
+    reason = "the column's type is narrower by choice; an Option tells whether the value fitted; what was appended is nothing to name"
+)]
+
 use super::codec::{Codec, Form};
 use super::value::{INFINITE, Made, push_hex, push_int, push_uuid};
 use super::{Wire, net, numeric, time};
@@ -35,7 +42,7 @@ impl Codec {
     fn encode_binary(&self, made: &Made, text: &str, out: &mut Vec<u8>) -> Option<()> {
         match (self.form, made) {
             (Form::Int(_) | Form::Float4 | Form::Float8 | Form::Numeric, _) => {
-                self.encode_number(made, text, out)?
+                self.encode_number(made, text, out)?;
             }
             (Form::Bool, Made::Bool(b)) => out.push(u8::from(*b)),
             (Form::Uuid, Made::Uuid(uuid)) => out.extend_from_slice(uuid),

@@ -1,6 +1,11 @@
 //! JSON documents: walked byte by byte, copied where kept, masked where a path says so. Nothing is parsed into a tree,
 //! so numbers, key order and spacing of what is kept stay as they were.
 
+#![allow(
+    clippy::unit_arg,
+    reason = "an Option tells whether the value fitted; what was appended is nothing to name"
+)]
+
 use std::collections::BTreeMap;
 
 use super::cell::{Context, Outcome};

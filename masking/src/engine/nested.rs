@@ -6,6 +6,9 @@ use crate::mask::Refused;
 /// What masks one element: appends to the buffer, or says NULL or same.
 pub(crate) type One<'a> = dyn FnMut(&[u8], &mut Vec<u8>) -> Result<Outcome, Refused> + 'a;
 
+/// What masks one field of a composite; it gets the field's place.
+pub(crate) type OneField<'a> = dyn FnMut(usize, &[u8], &mut Vec<u8>) -> Result<Outcome, Refused> + 'a;
+
 const BROKEN: Refused = "the value is no well-formed array";
 
 fn word(raw: &[u8], at: usize) -> Result<i32, Refused> {
@@ -141,7 +144,7 @@ pub(crate) fn text_composite(
     raw: &[u8],
     fields: usize,
     out: &mut Vec<u8>,
-    one: &mut dyn FnMut(usize, &[u8], &mut Vec<u8>) -> Result<Outcome, Refused>,
+    one: &mut OneField<'_>,
 ) -> Result<Outcome, Refused> {
     const BROKEN: Refused = "the value is no well-formed composite of its type";
     if raw.first() != Some(&b'(') || raw.last() != Some(&b')') || raw.len() < 2 {
@@ -183,6 +186,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "masks can refuse")]
     fn upper(element: &[u8], out: &mut Vec<u8>) -> Result<Outcome, Refused> {
         if element == b"gone" {
             return Ok(Outcome::Null);

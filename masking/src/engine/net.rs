@@ -1,5 +1,7 @@
 //! `inet`, `cidr` and `macaddr` on both wires.
 
+#![allow(clippy::cast_possible_truncation, reason = "masked to a byte before")]
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::value::{Net, push_hex, push_int};

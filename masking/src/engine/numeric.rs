@@ -1,5 +1,10 @@
 //! Postgres' binary `numeric`: digits of base 10,000 with weight, sign and display scale.
 
+#![allow(
+    clippy::unit_arg,
+    reason = "an Option tells whether the value fitted; what was appended is nothing to name"
+)]
+
 const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xC000;
 const INFINITY: u16 = 0xD000;

@@ -1,5 +1,7 @@
 //! Values between the wire and the masks, and the canonical form that keys see.
 
+#![allow(clippy::cast_possible_truncation, reason = "hexadecimal digits fit a byte")]
+
 use super::time;
 
 /// A value as a mask sees it: what it means, without its type's width or form on the wire.

@@ -1,5 +1,7 @@
 //! Dictionaries of made-up people and places. The lists are our own: common names and words, no data of anyone.
 
+#![allow(clippy::cast_possible_truncation, reason = "only the remainder counts")]
+
 mod en;
 mod ja;
 

@@ -3,6 +3,8 @@
 //! Each is one to one. What decides the form (which characters are free, how many) is the same for the masked value, so
 //! two forms never meet.
 
+#![allow(clippy::cast_possible_truncation, reason = "a check digit is below 100")]
+
 use crate::fpe::Ff1;
 use crate::key::DomainKey;
 

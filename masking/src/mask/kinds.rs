@@ -9,12 +9,12 @@ use crate::fpe::{permute_int, permute_uuid};
 use crate::key::Tag;
 
 impl Masker {
-    pub(super) fn from_text(&self, input: &Input<'_>, text: &mut String) -> Result<(), Refused> {
+    pub(super) fn rewrite(&self, input: &Input<'_>, text: &mut String) -> Result<(), Refused> {
         let Value::Text(value) = input.value else { return Err("the mask works on texts only") };
         match &self.kind {
             Kind::Partial { prefix, suffix, pad } => text::partial(value, *prefix, *suffix, *pad, text),
             Kind::Email { keep_domain } => {
-                self.words.email(value, *keep_domain, &input.person, &input.tag, text)
+                self.words.email(value, *keep_domain, &input.person, &input.tag, text);
             }
             Kind::Lorem => self.words.lorem(value, &mut Draw::new(&input.tag), text),
             Kind::Prefix(count) => text.extend(value.chars().take(*count)),
@@ -56,14 +56,15 @@ impl Masker {
             return Ok(Made::Uuid(permute_uuid(ff1, uuid)));
         }
         let canonical = std::str::from_utf8(input.canonical).unwrap_or("");
-        let uuid = canonical_uuid(canonical).map(|uuid| permute_uuid(ff1, uuid)).unwrap_or_else(|| {
+        let made_up = || {
             let mut made = [0; 16];
             made.copy_from_slice(&self.tag(input.canonical)[..16]);
             // Version 4, variant 1 (RFC 9562).
             made[6] = made[6] & 0x0f | 0x40;
             made[8] = made[8] & 0x3f | 0x80;
             made
-        });
+        };
+        let uuid = canonical_uuid(canonical).map_or_else(made_up, |uuid| permute_uuid(ff1, uuid));
         let mut printed = Vec::with_capacity(36);
         push_uuid(&uuid, &mut printed);
         text.push_str(&String::from_utf8_lossy(&printed));

@@ -1,5 +1,7 @@
 //! The masks: a value and its tag in, what was made of it out.
 
+#![allow(clippy::cast_possible_truncation, reason = "an index below a length fits usize")]
+
 mod build;
 mod date;
 pub(crate) mod digits;
@@ -219,7 +221,7 @@ impl Masker {
             Kind::Regex(pattern) => pattern.push(&mut draw(), text),
             Kind::Name(part, options) => self.words.name(*part, options, &input.person, input.gender, text),
             Kind::Partial { .. } | Kind::Email { .. } | Kind::Lorem | Kind::Prefix(_) => {
-                self.from_text(input, text)?
+                self.rewrite(input, text)?;
             }
             Kind::Digits | Kind::Phone | Kind::Zip(_) | Kind::Card | Kind::Iban => {
                 return self.digits(input, found, text);

@@ -1,5 +1,12 @@
 //! Masks over numbers.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "noise is inexact by nature, and clamped to its type"
+)]
+
 use crate::draw::Draw;
 
 /// A decimal as an integer and the digits after its point.

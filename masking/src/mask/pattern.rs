@@ -1,5 +1,7 @@
 //! Texts that match a pattern.
 
+#![allow(clippy::cast_possible_truncation, reason = "an offset within a range of characters fits 32 bits")]
+
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 

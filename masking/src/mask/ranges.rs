@@ -1,5 +1,12 @@
 //! Masks over numbers and dates.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "drawn between two values of the target's type"
+)]
+
 use super::number::{Decimal, Spread, floor_to};
 use super::{Input, Kind, Masker, Refused, date};
 use crate::draw::Draw;

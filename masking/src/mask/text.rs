@@ -118,7 +118,7 @@ impl Words {
             out.push_str(draw.pick(words.cities).unwrap_or(&""));
             out.push_str(draw.pick(words.streets).unwrap_or(&""));
             let (a, b, c) = (draw.below(7) + 1, draw.below(25) + 1, draw.below(30) + 1);
-            out.push_str(&format!("{a}-{b}-{c}"));
+            out.push_str(&[a, b, c].map(|n| n.to_string()).join("-"));
         } else {
             out.push_str(&(draw.below(9899) + 100).to_string());
             out.push(' ');

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::options::*;
+use super::options::{
+    Choice, CompositeMask, Constant, DateRange, DateShift, Email, Generalize, Hash, IntRange, JsonMask, Name,
+    Noise, Nothing, NumericRange, Partial, Password, Regex, Shuffle, Template, Zip,
+};
 
 macro_rules! masks {
     ($($(#[$meta:meta])* $name:ident($options:ty) = $text:literal,)*) => {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, Options};
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::Policy;
 
@@ -83,7 +84,7 @@ fn explain(error: &serde_saphyr::Error) -> PolicyError {
         serde_saphyr::Error::SerdeUnknownVariant { variant, expected, .. } => {
             unknown("value", variant, expected)
         }
-        other => other.to_string(),
+        other => UserMessageFormatter.format_message(other).into_owned(),
     };
     PolicyError { line, message }
 }

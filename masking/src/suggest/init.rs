@@ -33,7 +33,7 @@ pub fn policy_yaml(
         for column in table.columns.iter().filter(|c| c.generated.is_none()) {
             let values = samples(&table.name, &column.name);
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            out.push_str(&line(schema, table, column, &suggest(table, column, &values)));
+            out.push_str(&line(table, column, &suggest(table, column, &values)));
         }
         if !out[start..].lines().any(|l| l.trim_start().starts_with('-')) {
             // A list of comments alone would read as null.
@@ -52,7 +52,7 @@ fn yaml_text(text: &str) -> String {
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
-fn line(schema: &Schema, table: &Table, column: &Column, found: &Suggestion) -> String {
+fn line(table: &Table, column: &Column, found: &Suggestion) -> String {
     let ty = &column.ty.name;
     let unique =
         table.keys.iter().any(|k| k.kind != KeyKind::Exclusion && k.columns == [column.name.clone()]);
@@ -67,7 +67,6 @@ fn line(schema: &Schema, table: &Table, column: &Column, found: &Suggestion) -> 
         }
         _ => found.line(&column.name),
     };
-    let _ = schema;
     if found.sure || tie {
         format!("      {rule}  # {ty}; {}\n", found.because)
     } else {

@@ -117,7 +117,7 @@ pub fn suggest(table: &Table, column: &Column, samples: &[&str]) -> Suggestion {
     let named = by_name(&table.name, column);
     let family = column.ty.family();
     if family == Family::Json {
-        return json(column, samples).unwrap_or(named);
+        return json(samples).unwrap_or(named);
     }
     if !matches!(family, Family::Text | Family::Other) || column.ty.is_array() {
         return named;
@@ -171,77 +171,75 @@ fn by_shape(shape: Shape, column: &Column) -> Option<Mask> {
 /// Most paths that a suggestion lists.
 const PATHS: usize = 200;
 
+/// What sampled documents say about a path.
+#[derive(Default)]
+struct Seen {
+    leaf: Option<Leaf>,
+    /// Keys at this path are personal data or ids.
+    keys: bool,
+    /// Single values were seen here, not only objects and arrays.
+    values: bool,
+}
+
 /// Paths of sampled documents: personal keys and values get masks, the rest is for a person to look at.
-fn json(column: &Column, samples: &[&str]) -> Option<Suggestion> {
-    let mut found: BTreeMap<String, Option<Leaf>> = BTreeMap::new();
+fn json(samples: &[&str]) -> Option<Suggestion> {
+    let mut found: BTreeMap<String, Seen> = BTreeMap::new();
     for document in samples.iter().filter_map(|s| serde_json::from_str::<serde_json::Value>(s).ok()) {
         walk(&document, "$", "", &mut found, 0);
     }
+    found.retain(|_, seen| seen.values || seen.keys);
     if found.is_empty() {
         return None;
     }
-    let personal = found.values().filter(|leaf| leaf.is_some()).count();
-    let paths = found.into_iter().map(|(path, leaf)| JsonPath {
-        path,
-        keep: leaf.is_none(),
-        mask: leaf,
-        mask_keys: false,
+    let personal = found.values().filter(|seen| seen.leaf.is_some() || seen.keys).count();
+    let paths = found.into_iter().map(|(path, seen)| {
+        // Below masked keys nothing is kept that no longer path decides.
+        let nothing = (seen.keys && !seen.values).then_some(Leaf::Null(Nothing {}));
+        let mask = seen.leaf.or(nothing);
+        JsonPath { path, keep: mask.is_none(), mask, mask_keys: seen.keys }
     });
     let mask = Mask::Json(JsonMask { paths: paths.take(PATHS).collect(), unknown: UnknownPath::Refuse });
     let because = format!("{personal} of the sampled documents' paths look personal; look at every `keep`");
-    let _ = column;
     Some(Suggestion::new(mask, false, because))
 }
 
-fn walk(
-    value: &serde_json::Value,
-    path: &str,
-    key: &str,
-    found: &mut BTreeMap<String, Option<Leaf>>,
-    depth: usize,
-) {
+fn walk(value: &serde_json::Value, path: &str, key: &str, found: &mut BTreeMap<String, Seen>, depth: usize) {
     use serde_json::Value;
     if depth > 32 || found.len() > PATHS {
         return;
     }
-    match value {
+    let by_key = |family| meaning("", key).and_then(|(meaning, _)| mask(meaning, key, family, false)?.leaf());
+    let leaf = match value {
         Value::Object(map) => {
             for (key, value) in map {
                 let plain = !key.is_empty() && !key.contains(['.', '[', '"', '*', ' ']);
                 // A key that is personal itself, or one of many ids, must not be repeated: `*` stands for it.
                 let data = shapes::of(key).is_some() || key.bytes().all(|b| b.is_ascii_digit());
                 let step = match () {
-                    () if data => ".*".to_owned(),
+                    () if data || key.contains('"') => ".*".to_owned(),
                     () if plain => format!(".{key}"),
-                    () if key.contains('"') => ".*".to_owned(),
                     () => format!(".\"{key}\""),
                 };
-                walk(value, &format!("{path}{step}"), key, found, depth + 1);
+                let below = format!("{path}{step}");
+                found.entry(below.clone()).or_default().keys |= step == ".*";
+                walk(value, &below, key, found, depth + 1);
             }
+            return;
         }
         Value::Array(items) => {
-            items.iter().for_each(|v| walk(v, &format!("{path}[*]"), key, found, depth + 1))
+            for item in items {
+                walk(item, &format!("{path}[*]"), key, found, depth + 1);
+            }
+            return;
         }
-        Value::String(text) => {
-            let named = meaning("", key)
-                .and_then(|(meaning, _)| mask(meaning, key, Family::Text, false))
-                .and_then(|m| m.leaf());
-            let leaf = named.or_else(|| shapes::of(text).and_then(shape_leaf));
-            let entry = found.entry(path.to_owned()).or_default();
-            *entry = entry.take().or(leaf);
-        }
-        Value::Number(_) => {
-            let named = meaning("", key)
-                .and_then(|(meaning, _)| mask(meaning, key, Family::Numeric, false))
-                .and_then(|m| m.leaf());
-            let entry = found.entry(path.to_owned()).or_default();
-            *entry = entry.take().or(named);
-        }
-        Value::Bool(_) => {
-            found.entry(path.to_owned()).or_default();
-        }
-        Value::Null => {}
-    }
+        Value::String(text) => by_key(Family::Text).or_else(|| shapes::of(text).and_then(shape_leaf)),
+        Value::Number(_) => by_key(Family::Numeric),
+        Value::Bool(_) => None,
+        Value::Null => return,
+    };
+    let seen = found.entry(path.to_owned()).or_default();
+    seen.values = true;
+    seen.leaf = seen.leaf.take().or(leaf);
 }
 
 fn shape_leaf(shape: Shape) -> Option<Leaf> {

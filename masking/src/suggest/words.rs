@@ -163,7 +163,9 @@ pub(crate) fn mask(meaning: Meaning, column: &str, family: Family, not_null: boo
         (Meaning::Password, Family::Text) => {
             Leaf::Password(Password { value: "preview".into(), ..Password::default() })
         }
-        (Meaning::Secret | Meaning::Password, _) if !not_null => Leaf::Null(nothing()),
+        (Meaning::Secret | Meaning::Password, _) | (Meaning::Birth, Family::Text) if !not_null => {
+            Leaf::Null(nothing())
+        }
         (Meaning::Secret, Family::Text | Family::Bytes) => Leaf::Hash(Hash::default()),
         (Meaning::Email, Family::Text) => Leaf::Email(Email::default()),
         (Meaning::FirstName, Family::Text) => Leaf::FirstName(name()),
@@ -176,8 +178,8 @@ pub(crate) fn mask(meaning: Meaning, column: &str, family: Family, not_null: boo
         (Meaning::Company, Family::Text) => Leaf::Company(nothing()),
         (Meaning::Url, Family::Text) => Leaf::Url(nothing()),
         (Meaning::Username, Family::Text) => Leaf::Username(nothing()),
-        (Meaning::Ip, Family::Text | Family::Net) => Leaf::Ip(nothing()),
-        (Meaning::Mac, Family::Text | Family::Mac) => Leaf::Mac(nothing()),
+        (Meaning::Ip, Family::Text) | (_, Family::Net) => Leaf::Ip(nothing()),
+        (Meaning::Mac, Family::Text) | (_, Family::Mac) => Leaf::Mac(nothing()),
         (Meaning::Card, Family::Text) => Leaf::Card(nothing()),
         (Meaning::Iban, Family::Text) => Leaf::Iban(nothing()),
         (Meaning::Card | Meaning::Number | Meaning::Phone, Family::Text | Family::Int | Family::Numeric) => {
@@ -191,9 +193,6 @@ pub(crate) fn mask(meaning: Meaning, column: &str, family: Family, not_null: boo
         (Meaning::Gender, Family::Bool) => {
             Leaf::Choice(Choice { values: vec![Scalar::Bool(true), Scalar::Bool(false)] })
         }
-        (_, Family::Net) => Leaf::Ip(nothing()),
-        (_, Family::Mac) => Leaf::Mac(nothing()),
-        (Meaning::Birth, Family::Text) if !not_null => Leaf::Null(nothing()),
         (Meaning::Email | Meaning::Remark, Family::Timestamp | Family::Date) => {
             Leaf::DateShift(DateShift::default())
         }

@@ -1,5 +1,18 @@
 //! A small shop's schema, and helpers that mask one row.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines
+)]
 
 use masking::{
     Decisions, MaskedRow, MasterKey, Policy, Problem, Schema, Secrets, TableMasker, TableName, Wire, decide,
