@@ -103,6 +103,7 @@ fn free_port() -> anyhow::Result<u16> {
 fn write_credentials(folder: &Path) -> anyhow::Result<()> {
     let key = rcgen::KeyPair::generate()?;
     std::fs::write(folder.join("accounts.key"), key.serialize_pem())?;
+    std::fs::write(folder.join("accounts.pub"), key.public_key_pem())?;
     std::fs::write(folder.join("tokens.csv"), format!("{TOKEN},crash-matrix,1,\"system:masters\"\n"))?;
     Ok(())
 }
@@ -148,7 +149,7 @@ fn apiserver_flags(folder: &Path, etcd: u16, port: u16) -> Vec<String> {
         format!("--cert-dir={}", file("serving")),
         format!("--token-auth-file={}", file("tokens.csv")),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
-        format!("--service-account-key-file={}", file("accounts.key")),
+        format!("--service-account-key-file={}", file("accounts.pub")),
         format!("--service-account-signing-key-file={}", file("accounts.key")),
         "--service-cluster-ip-range=10.96.0.0/16".into(),
         "--authorization-mode=RBAC".into(),

@@ -77,13 +77,9 @@ async fn main() -> anyhow::Result<()> {
     }
     done.store(true, Ordering::Release);
     load.await??;
-    println!(
-        "lease-trials: {} trials, {} writes by leaders in office, {} by stopped ones",
-        total.trials, total.seen, total.late
-    );
-    if total.late > 0 {
-        bail!("a leader wrote after its lease had gone to another");
-    }
+    let Tally { trials, void, late, seen } = total;
+    println!("lease-trials: {trials} trials ({void} void), {seen} writes by leaders, {late} of them after their lease");
+    ensure!(late == 0, "a leader wrote after its lease had gone to another");
     Ok(())
 }
 
@@ -232,8 +228,6 @@ impl Pair {
     }
 
     async fn wait_holder(&self, identity: &str) -> anyhow::Result<()> {
-        let path =
-            format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/keelway-operator", self.namespace);
         let began = Instant::now();
         loop {
             let lease = api::get(&self.client, &self.lease()).await?;
