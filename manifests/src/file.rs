@@ -148,7 +148,10 @@ fn collect(path: &str, line: usize, json: Value, encrypted: bool, into: &mut Par
             let Some(Value::Array(items)) = list.remove("items") else { return missing("items") };
             for item in items {
                 if item.get("kind").and_then(Value::as_str) == Some("List") {
-                    return Err(Problem::new(Place::new(path, line), "a List within a List is not read; write it flat"));
+                    return Err(Problem::new(
+                        Place::new(path, line),
+                        "a List within a List is not read; write it flat",
+                    ));
                 }
                 collect(path, line, item, encrypted, into)?;
             }

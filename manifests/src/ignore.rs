@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_deeper_file_wins_and_rules_only_its_folder() {
-        let rules = Ignore::new([(".keelwayignore", "*.yaml\n"), ("team/.keelwayignore", "!app.yaml\n")]).unwrap();
+        let rules =
+            Ignore::new([(".keelwayignore", "*.yaml\n"), ("team/.keelwayignore", "!app.yaml\n")]).unwrap();
         assert!(rules.is_ignored("app.yaml"));
         assert!(!rules.is_ignored("team/app.yaml"));
         assert!(rules.is_ignored("team/other.yaml"));

@@ -46,9 +46,9 @@ impl Node {
             Self::Float(number) => Number::from_f64(number).map_or(Value::Null, Value::Number),
             Self::Text(text) => Value::String(text),
             Self::List(items) => Value::Array(items.into_iter().map(Self::into_json).collect()),
-            Self::Map(entries) => {
-                Value::Object(entries.into_iter().map(|(key, node)| (key, node.into_json())).collect::<Map<_, _>>())
-            }
+            Self::Map(entries) => Value::Object(
+                entries.into_iter().map(|(key, node)| (key, node.into_json())).collect::<Map<_, _>>(),
+            ),
         }
     }
 }

@@ -22,7 +22,8 @@ impl Default for Schemas {
 impl Schemas {
     /// Of all kinds of this version of Keelway.
     pub fn new() -> Self {
-        let schema = |version: &_| serde_json::to_value(version).ok()?.pointer("/schema/openAPIV3Schema").cloned();
+        let schema =
+            |version: &_| serde_json::to_value(version).ok()?.pointer("/schema/openAPIV3Schema").cloned();
         let kinds = crds::all()
             .into_iter()
             .filter_map(|crd| Some((crd.spec.names.kind, crd.spec.versions.first().and_then(schema)?)))
@@ -38,18 +39,22 @@ impl Schemas {
             return None;
         }
         if version != crds::VERSION {
-            return Some(format!("the version {version:?} of {group} is not known; write {group}/{}", crds::VERSION));
+            return Some(format!(
+                "the version {version:?} of {group} is not known; write {group}/{}",
+                crds::VERSION
+            ));
         }
         let kind = object.get("kind")?.as_str()?;
         let Some(schema) = self.kinds.get(kind) else {
             let hint = suggest::hint(kind, self.kinds.keys().map(String::as_str));
             return Some(format!("{group} has no kind {kind:?}{hint}"));
         };
-        object.as_object()?.iter().filter(|(key, _)| !is_envelope(key)).find_map(|(key, value)| {
-            match schema.pointer("/properties")?.get(key) {
-                Some(field) => unknown(value, field, key),
-                None => Some(unknown_field(key, key, schema.get("properties")?.as_object()?)),
-            }
+        object.as_object()?.iter().filter(|(key, _)| !is_envelope(key)).find_map(|(key, value)| match schema
+            .pointer("/properties")?
+            .get(key)
+        {
+            Some(field) => unknown(value, field, key),
+            None => Some(unknown_field(key, key, schema.get("properties")?.as_object()?)),
         })
     }
 }
@@ -66,7 +71,9 @@ fn unknown(value: &Value, schema: &Value, path: &str) -> Option<String> {
     match value {
         Value::Object(fields) => {
             if let Some(values) = schema.get("additionalProperties") {
-                return fields.iter().find_map(|(key, value)| unknown(value, values, &format!("{path}.{key}")));
+                return fields
+                    .iter()
+                    .find_map(|(key, value)| unknown(value, values, &format!("{path}.{key}")));
             }
             let known = schema.get("properties")?.as_object()?;
             fields.iter().find_map(|(key, value)| {
@@ -79,7 +86,10 @@ fn unknown(value: &Value, schema: &Value, path: &str) -> Option<String> {
         }
         Value::Array(items) => {
             let item = schema.get("items")?;
-            items.iter().enumerate().find_map(|(index, value)| unknown(value, item, &format!("{path}[{index}]")))
+            items
+                .iter()
+                .enumerate()
+                .find_map(|(index, value)| unknown(value, item, &format!("{path}[{index}]")))
         }
         _ => None,
     }
@@ -96,8 +106,7 @@ mod tests {
     use serde_json::json;
 
     fn app(spec: &Value) -> Option<String> {
-        let object =
-            json!({"apiVersion": "keelway.dev/v1alpha1", "kind": "App", "metadata": {"name": "a"}, "spec": spec});
+        let object = json!({"apiVersion": "keelway.dev/v1alpha1", "kind": "App", "metadata": {"name": "a"}, "spec": spec});
         Schemas::new().mistake(&object)
     }
 

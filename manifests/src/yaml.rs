@@ -125,7 +125,10 @@ fn budget_message(breach: &BudgetBreach, limits: &Limits) -> String {
             "the document has more than the {} values that are read, aliases expanded; split it, or write aliases out",
             limits.nodes
         ),
-        _ => format!("the document is larger than what is read (at most {} bytes); split it", limits.file_bytes),
+        _ => format!(
+            "the document is larger than what is read (at most {} bytes); split it",
+            limits.file_bytes
+        ),
     }
 }
 

@@ -12,8 +12,8 @@ use crate::node::Node;
 /// What enters the code first where it covers encrypted values alone, so that both kinds of code always differ.
 /// The value is SOPS' constant `MACOnlyEncryptedInitialization`.
 pub(super) const MAC_ONLY_ENCRYPTED: [u8; 32] = [
-    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97,
-    0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
+    0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b,
+    0x97, 0x5b, 0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 ];
 
 /// Which values are encrypted. A file has at most one rule.
@@ -39,7 +39,8 @@ pub(super) struct Metadata {
 impl Metadata {
     /// Reads the value of the key `sops`.
     pub fn read(node: &Node) -> Result<Self, SopsError> {
-        let text = |key: &str| node.get(key).and_then(Node::text).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |key: &str| node.get(key).and_then(Node::text).filter(|text| !text.is_empty()).map(str::to_owned);
         if matches!(node.get("shamir_threshold"), Some(Node::Int(threshold)) if *threshold > 1) {
             return Err(SopsError::Metadata("key groups with a Shamir threshold are not read"));
         }
@@ -51,7 +52,9 @@ impl Metadata {
         let recipients: Vec<_> = lists
             .filter_map(|list| if let Node::List(items) = list { Some(items) } else { None })
             .flatten()
-            .filter_map(|item| Some((item.get("recipient")?.text()?.to_owned(), item.get("enc")?.text()?.to_owned())))
+            .filter_map(|item| {
+                Some((item.get("recipient")?.text()?.to_owned(), item.get("enc")?.text()?.to_owned()))
+            })
             .collect();
         if recipients.is_empty() {
             return Err(SopsError::NoAge);

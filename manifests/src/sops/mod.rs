@@ -23,16 +23,22 @@ pub enum SopsError {
     #[error("the file is encrypted with SOPS; name a Secret with an age key in spec.decryption.secretRef")]
     NoIdentities,
     /// The file is not encrypted for age.
-    #[error("the file is encrypted with SOPS, but not for age; run 'sops rotate -i --add-age <recipient>' on it")]
+    #[error(
+        "the file is encrypted with SOPS, but not for age; run 'sops rotate -i --add-age <recipient>' on it"
+    )]
     NoAge,
     /// None of the keys fits.
-    #[error("none of the age keys of spec.decryption.secretRef opens the file, which is encrypted for {0}; add the key of one of them, or run 'sops updatekeys' on it")]
+    #[error(
+        "none of the age keys of spec.decryption.secretRef opens the file, which is encrypted for {0}; add the key of one of them, or run 'sops updatekeys' on it"
+    )]
     WrongKey(String),
     /// The metadata is damaged or uses what is not read.
     #[error("the SOPS metadata cannot be used: {0}; encrypt the file again with sops")]
     Metadata(&'static str),
     /// A value was changed after it was encrypted.
-    #[error("the value of {0} cannot be decrypted: it was changed or moved after encryption; edit the file with 'sops edit'")]
+    #[error(
+        "the value of {0} cannot be decrypted: it was changed or moved after encryption; edit the file with 'sops edit'"
+    )]
     Value(String),
     /// The code over all values is wrong.
     #[error("the file was changed after it was encrypted (its MAC is wrong); edit it with 'sops edit'")]
@@ -141,7 +147,8 @@ impl Walk<'_> {
     }
 
     fn is_comment(&self, node: &Node) -> bool {
-        node.text().is_some_and(|text| cipher::Encrypted::parse(text).is_some_and(|value| value.kind == "comment"))
+        node.text()
+            .is_some_and(|text| cipher::Encrypted::parse(text).is_some_and(|value| value.kind == "comment"))
             && self.metadata.is_encrypted(&self.path, node.text())
     }
 

@@ -113,6 +113,13 @@ impl Managed {
         }
     }
 
+    /// An object was set back to what git says.
+    pub fn repaired(&self, key: &Key, object: &ObjectKey) {
+        if let Some(repo) = self.lock().get_mut(key) {
+            repo.index.repaired(object);
+        }
+    }
+
     /// The kinds that may not be watched: there drift goes unnoticed between commits.
     pub fn unwatched(&self, key: &Key) -> Vec<String> {
         let repos = self.lock();

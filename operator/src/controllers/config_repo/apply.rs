@@ -59,15 +59,18 @@ impl Pass<'_> {
             self.may_take(planned, identity).await.map_err(|refusal| placed(planned, refusal))?;
         }
         let manifest = self.manifest(planned, &set.commit.sha);
-        let mut answer = self.context.writer.run(identity, vec![Step::Apply(manifest.clone())]).await;
+        let mut answer = self.context.writer.run(identity, vec![Step::Apply(manifest)]).await;
         if planned.annotation(RECREATE) == Some("enabled") && answer.refusal().is_some_and(is_immutable) {
             self.remove(planned, identity).await.map_err(|refusal| placed(planned, refusal))?;
-            answer = self.context.writer.run(identity, vec![Step::Apply(manifest)]).await;
+            // It begins anew: what others set of the old one, such as its scale, is gone with it.
+            let anew = planned.at_commit(&set.commit.sha);
+            answer = self.context.writer.run(identity, vec![Step::Apply(anew)]).await;
         }
         match answer.answers.into_iter().next().map(|answer| answer.outcome) {
             Some(Ok(Outcome::Object(live))) => {
                 self.repos.managed.applied(self.key, planned, &live);
                 if repair {
+                    self.repos.managed.repaired(self.key, &planned.key);
                     self.event(&repaired(planned)).await;
                 }
                 Ok(())

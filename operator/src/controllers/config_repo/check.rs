@@ -100,6 +100,7 @@ impl Pass<'_> {
             let commit = unchanged.and_then(|seen| seen.commit.as_deref()).unwrap_or(commit);
             let mut manifest = planned.at_commit(commit);
             if seen.is_some_and(|seen| !seen.owns_replicas && seen.own.is_some())
+                && !index.is_rescaled(&planned.key)
                 && let Some(serde_json::Value::Object(spec)) = manifest.value_mut().get_mut("spec")
                 && matches!(planned.key.kind.as_str(), "Deployment" | "StatefulSet" | "ReplicaSet")
             {
@@ -120,10 +121,15 @@ impl Pass<'_> {
     }
 }
 
-/// The field that strict validation names: `unknown field "spec.replica"`.
+/// The field that the API server does not know: `unknown field "spec.replica"` says its strict validation, and
+/// `.spec.replica: field not declared in schema` its server-side apply.
 fn unknown_field(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once("unknown field \"")?;
-    rest.split_once('"').map(|(field, _)| field.to_owned())
+    if let Some((_, rest)) = message.split_once("unknown field \"") {
+        return rest.split_once('"').map(|(field, _)| field.to_owned());
+    }
+    let (before, _) = message.split_once(": field not declared in schema")?;
+    let field = before.rsplit(' ').next()?.trim_start_matches('.');
+    (!field.is_empty()).then(|| field.to_owned())
 }
 
 fn owned(planned: &Planned, other: &str) -> Refusal {
@@ -184,6 +190,8 @@ mod tests {
     #[test]
     fn the_misspelt_field_is_found_in_the_answer() {
         let message = "Deployment n/a was refused: .spec.replica: unknown field \"spec.replica\"; mend that";
+        assert_eq!(unknown_field(message).as_deref(), Some("spec.replica"));
+        let message = "failed to create typed patch object (n/a; apps/v1, Kind=Deployment): .spec.replica: field not declared in schema";
         assert_eq!(unknown_field(message).as_deref(), Some("spec.replica"));
         assert_eq!(unknown_field("something else"), None);
     }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use crds::Reason;
 use crds::config_repo::Skipped;
 use crds::workload::Commit;
-use git::{CommitInfo, Entry, Fetched, GitError, Listing, Oid, RepoPath};
+use git::{CommitInfo, Fetched, GitError, Oid, RepoPath};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use manifests::Limits;
 use manifests::sops::Identities;
-use manifests::{FileKind, IGNORE_FILE, Ignore, Limits, Problem};
 use plan::config_repo::{Mistake, Owner, Place, Planned, Scope, Source, duplicates, normalise};
 use plan::matching::short_digest;
 use plan::{ObjectKey, Refusal};
 use serde_json::json;
 
 use super::pass::Pass;
+use super::read::{Fresh, Read, read};
 use crate::apply::Identity;
 use crate::sources::git::refusal;
 
@@ -52,8 +53,9 @@ impl Memory {
 }
 
 #[derive(Clone)]
-struct FileMemory {
-    oid: Oid,
+pub(super) struct FileMemory {
+    /// The id of its content.
+    pub oid: Oid,
     planned: Vec<Arc<Planned>>,
     not_objects: u32,
 }
@@ -70,22 +72,6 @@ pub(super) struct Set {
     pub skipped: Skipped,
     /// Secrets in plain text.
     pub plain_secrets: Vec<Place>,
-}
-
-/// A file that was read, before its kinds are known.
-struct Fresh {
-    path: RepoPath,
-    oid: Oid,
-    sources: Vec<Source>,
-    not_objects: u32,
-}
-
-/// What reading a commit came to.
-struct Read {
-    kept: Vec<(RepoPath, FileMemory)>,
-    fresh: Vec<Fresh>,
-    skipped: Skipped,
-    problems: Vec<String>,
 }
 
 impl Pass<'_> {
@@ -138,16 +124,11 @@ impl Pass<'_> {
         };
         let paths = paths.map_err(|error| refusal(&error))?;
         let (snapshot, known) = (fetched.snapshot.clone(), memory.files.clone());
-        let work = move || {
-            let listing = snapshot.entries(&paths)?;
-            let ignore = ignore_files(&*snapshot, &listing)?;
-            let ignore = Ignore::new(ignore.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-            Ok((read_changed(&*snapshot, &listing, &known, ignore, keys.as_ref())?, listing))
-        };
-        let done: Result<(Read, Listing), GitError> = tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Refusal::transient("reading the commit was ended"))?;
-        let (read, _) = done.map_err(|error| refusal(&error))?;
+        let work = move || read(&*snapshot, &paths, &known, keys.as_ref());
+        let done = tokio::task::spawn_blocking(work).await;
+        let read = done
+            .map_err(|_| Refusal::transient("reading the commit was ended"))?
+            .map_err(|error| refusal(&error))?;
         if read.problems.is_empty() { Ok(read) } else { Err(invalid(read.problems)) }
     }
 
@@ -282,77 +263,6 @@ pub(super) fn commit(info: &CommitInfo) -> Commit {
         subject: Some(info.subject.chars().take(256).collect()),
         time: Some(Time(info.committed_at)),
     }
-}
-
-fn ignore_files(snapshot: &dyn git::Snapshot, listing: &Listing) -> Result<Vec<(String, String)>, GitError> {
-    let is_ignore = |path: &str| path == IGNORE_FILE || path.ends_with(&format!("/{IGNORE_FILE}"));
-    let mut entries: Vec<Entry> =
-        listing.entries.iter().filter(|entry| is_ignore(entry.path.as_str())).cloned().collect();
-    // The one at the root counts also where only folders below it are read.
-    if !entries.iter().any(|entry| entry.path.as_str() == IGNORE_FILE)
-        && let Ok(root) = snapshot.entries(&[RepoPath::parse(IGNORE_FILE)?])
-    {
-        entries.extend(root.entries);
-    }
-    let files = snapshot.read(&entries)?;
-    Ok(files
-        .into_iter()
-        .map(|f| (f.path.to_string(), String::from_utf8_lossy(&f.bytes).into_owned()))
-        .collect())
-}
-
-fn read_changed(
-    snapshot: &dyn git::Snapshot,
-    listing: &Listing,
-    known: &HashMap<RepoPath, FileMemory>,
-    ignore: Result<Ignore, Problem>,
-    keys: Option<&Identities>,
-) -> Result<Read, GitError> {
-    let special = listing.skipped.symlinks + listing.skipped.submodules;
-    let mut read =
-        Read { kept: Vec::new(), fresh: Vec::new(), skipped: Skipped::default(), problems: Vec::new() };
-    read.skipped.special = u32::try_from(special).unwrap_or(u32::MAX);
-    let ignore = ignore.unwrap_or_else(|problem| {
-        read.problems.push(problem.to_string());
-        Ignore::default()
-    });
-    let mut changed = Vec::new();
-    for entry in &listing.entries {
-        let path = entry.path.as_str();
-        match FileKind::of(path) {
-            _ if ignore.is_ignored(path) => read.skipped.ignored += 1,
-            FileKind::Other => read.skipped.other_files += 1,
-            FileKind::Template => read.skipped.not_objects += 1,
-            FileKind::Yaml | FileKind::Json => match known.get(&entry.path) {
-                Some(file) if file.oid == entry.oid => read.kept.push((entry.path.clone(), file.clone())),
-                _ => changed.push(entry.clone()),
-            },
-        }
-    }
-    let limits = Limits::default();
-    for entry in changed {
-        // One at a time: a commit with many large files is never held whole.
-        let Some(file) = snapshot.read(std::slice::from_ref(&entry))?.pop() else { continue };
-        let path = file.path.as_str();
-        match manifests::parse(path, &file.bytes, &limits, keys) {
-            Ok(parsed) => read.fresh.push(Fresh {
-                sources: parsed
-                    .documents
-                    .into_iter()
-                    .map(|document| Source {
-                        place: Place { path: path.into(), line: document.line },
-                        json: document.json,
-                        encrypted: document.encrypted,
-                    })
-                    .collect(),
-                not_objects: parsed.not_objects,
-                oid: file.oid,
-                path: file.path,
-            }),
-            Err(problem) => read.problems.push(problem.to_string()),
-        }
-    }
-    Ok(read)
 }
 
 fn invalid(mut problems: Vec<String>) -> Refusal {

@@ -8,6 +8,8 @@ mod dependencies;
 mod load;
 mod pass;
 mod prune;
+mod read;
+mod record;
 mod source;
 mod suggest;
 

@@ -4,15 +4,13 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::config_repo::{ConfigRepo, ConfigRepoStatus, DeletionPolicy, ObjectRef};
-use crds::names::FINALIZER;
+use crds::config_repo::{ConfigRepo, ConfigRepoStatus};
 use crds::{Reason, names};
 use git::Fetched;
 use jiff::Timestamp;
 use plan::config_repo::status::{self, Done, Facts, Outcome};
-use plan::config_repo::{Todo, inventory, todo};
-use plan::{Class, Event, ObjectKey, Refusal, Step};
-use serde_json::{Value, json};
+use plan::config_repo::{Planned, Todo, inventory, todo};
+use plan::{Class, ObjectKey, Refusal};
 
 use super::load::{Memory, Set};
 use super::{ConfigRepos, dependencies};
@@ -130,9 +128,7 @@ impl<'a> Pass<'a> {
         if both != known.inventory {
             self.write_inventory(known, both, facts).await?;
         }
-        if !work.apply.is_empty() {
-            self.finalizer().await?;
-        }
+        self.finalizer().await?;
         if !work.later.is_empty() || rights_later {
             let first = work.prerequisites();
             self.apply(&first, set, identity, memory).await?;
@@ -159,7 +155,8 @@ impl<'a> Pass<'a> {
         let unknown = self.unknown_kinds(set).await;
         let known = |key: &ObjectKey| !unknown.contains(&(key.api_version.clone(), key.kind.clone()));
         Ok(managed.with(self.key, |index| {
-            todo(&set.planned, &memory.passed, |planned| index.holds(planned), known)
+            let holds = |planned: &Planned| index.holds(planned) || index.is_contested(&planned.key);
+            todo(&set.planned, &memory.passed, holds, known)
         }))
     }
 
@@ -186,14 +183,20 @@ impl<'a> Pass<'a> {
     }
 
     fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         let kinds = self.repos.managed.unwatched(self.key);
-        if kinds.is_empty() {
-            return Vec::new();
+        if !kinds.is_empty() {
+            warnings.push(format!(
+                "the service account may not list and watch {}: changes made to them in the cluster go unnoticed until the next commit; grant it list and watch",
+                kinds.join(", ")
+            ));
         }
-        vec![format!(
-            "the service account may not list and watch {}: changes made to them in the cluster go unnoticed until the next commit; grant it list and watch",
-            kinds.join(", ")
-        )]
+        for key in self.repos.managed.with(self.key, crate::sources::ManagedIndex::contested) {
+            warnings.push(format!(
+                "{key} is changed again and again by somebody else and set back at most ten times a minute; see its managedFields, and stop one of both"
+            ));
+        }
+        warnings
     }
 
     /// As whom everything is applied.
@@ -229,86 +232,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// A finalizer stands only where applied objects are to be deleted with their ConfigRepo.
-    async fn finalizer(&self) -> Result<(), Refusal> {
-        let mut finalizers = self.repo.metadata.finalizers.clone().unwrap_or_default();
-        let has = finalizers.iter().any(|name| name == FINALIZER);
-        let wanted = self.repo.spec.deletion_policy == DeletionPolicy::Delete;
-        if has == wanted {
-            return Ok(());
-        }
-        if wanted {
-            finalizers.push(FINALIZER.to_owned());
-        } else {
-            finalizers.retain(|name| name != FINALIZER);
-        }
-        self.set_finalizers(&finalizers).await
-    }
-
-    pub async fn set_finalizers(&self, finalizers: &[String]) -> Result<(), Refusal> {
-        let step = Step::Label {
-            object: self.object.clone(),
-            uid: self.uid.clone(),
-            resource_version: None,
-            patch: json!({"metadata": {"finalizers": finalizers}}),
-        };
-        let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;
-        applied.refusal().map_or(Ok(()), |refusal| Err(refusal.clone()))
-    }
-
-    /// Writes the inventory before later steps rely on it.
-    pub async fn write_inventory(
-        &self,
-        known: &mut ConfigRepoStatus,
-        inventory: Vec<ObjectRef>,
-        facts: &mut Facts,
-    ) -> Result<(), Refusal> {
-        let mut status = known.clone();
-        status.inventory.clone_from(&inventory);
-        let step =
-            Step::Status { object: self.object.clone(), uid: self.uid.clone(), status: to_json(&status) };
-        let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;
-        if let Some(refusal) = applied.refusal() {
-            return Err(refusal.clone());
-        }
-        facts.inventory = inventory;
-        *known = status;
-        Ok(())
-    }
-
-    /// Writes the status and the events. `known` is the status as it was last written.
-    async fn tell(
-        &self,
-        facts: &Facts,
-        outcome: &Outcome,
-        known: ConfigRepoStatus,
-    ) -> Result<Option<Timestamp>, Refusal> {
-        let mut repo = self.repo.clone();
-        repo.status = Some(known.clone());
-        let told = status::status(&repo, facts, outcome, (self.context.now)());
-        let seen = self.repo.status.is_some().then(|| to_json(&known));
-        let wrote = self
-            .context
-            .writer
-            .status(&self.object, &self.uid, seen.as_ref(), &to_json(&told.status))
-            .await?;
-        for event in &told.events {
-            self.event(event).await;
-        }
-        if wrote {
-            dependencies::wake(
-                self.key,
-                &self.context.stores.config_repos,
-                &self.context.queues.config_repos,
-            );
-        }
-        Ok(told.wake)
-    }
-
-    pub async fn event(&self, event: &Event) {
-        self.context.writer.event(&self.object, &self.uid, event).await;
-    }
-
     pub fn status(&self) -> ConfigRepoStatus {
         self.repo.status.clone().unwrap_or_default()
     }
@@ -334,8 +257,4 @@ fn only_prerequisites(refusal: Refusal) -> Refusal {
         refusal.message
     );
     Refusal { message, ..refusal }
-}
-
-fn to_json(status: &ConfigRepoStatus) -> Value {
-    serde_json::to_value(status).unwrap_or_default()
 }

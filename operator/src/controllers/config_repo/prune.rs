@@ -47,15 +47,14 @@ impl Pass<'_> {
         let rank = |reference: &ObjectRef| order::leaving(&reference.group, &reference.kind);
         let mut results = Vec::with_capacity(gone.len());
         for group in gone.chunk_by(|a, b| rank(a) == rank(b)) {
-            let answers: Vec<_> =
-                stream::iter(group.to_vec())
-                    .map(|reference| async move {
-                        let answer = self.remove_one(&reference, identity).await;
-                        (reference, answer)
-                    })
-                    .buffer_unordered(AT_ONCE)
-                    .collect()
-                    .await;
+            let answers: Vec<_> = stream::iter(group.to_vec())
+                .map(|reference| async move {
+                    let answer = self.remove_one(&reference, identity).await;
+                    (reference, answer)
+                })
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
             results.extend(answers);
         }
         results

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use plan::ObjectKey;
 use plan::config_repo::{Planned, Seen};
@@ -31,7 +32,16 @@ pub(crate) struct Index {
     baseline: HashMap<ObjectKey, (String, Option<String>)>,
     /// The resourceVersion of our last write, and when: older events are news of the past.
     written: HashMap<ObjectKey, (u64, Instant)>,
+    /// How often an object was set back lately, and since when that is counted.
+    repairs: HashMap<ObjectKey, (u32, Instant)>,
+    /// Objects whose `spec.replicas` git changed and that were not applied since: git's word then counts again.
+    rescaled: HashSet<ObjectKey>,
 }
+
+/// So often an object is set back within [`WINDOW`]; somebody who changes it more often is left alone until the next.
+const REPAIRS: u32 = 10;
+/// The time over which repairs are counted.
+const WINDOW: Duration = Duration::from_secs(60);
 
 impl Index {
     /// What git has now.
@@ -41,12 +51,20 @@ impl Index {
         if same {
             return;
         }
+        let replicas = |planned: &Planned| planned.manifest.value().pointer("/spec/replicas").cloned();
+        for new in set {
+            if self.planned.get(&new.key).is_some_and(|old| replicas(old) != replicas(new)) {
+                self.rescaled.insert(new.key.clone());
+            }
+        }
         self.planned = set.iter().map(|planned| (planned.key.clone(), planned.clone())).collect();
     }
 
     /// What git has now is in force: what is known of other objects is forgotten.
     pub fn settle(&mut self) {
-        let Self { planned, seen, baseline, written } = self;
+        let Self { planned, seen, baseline, written, repairs, rescaled } = self;
+        rescaled.retain(|key| planned.contains_key(key));
+        repairs.retain(|key, (_, since)| planned.contains_key(key) && since.elapsed() < WINDOW);
         baseline.retain(|key, _| planned.contains_key(key));
         written.retain(|key, _| planned.contains_key(key));
         seen.retain(|key, _| planned.contains_key(key));
@@ -55,6 +73,32 @@ impl Index {
     /// Whether just this was applied before by this process.
     pub fn was_applied(&self, planned: &Planned) -> bool {
         self.baseline.get(&planned.key).is_some_and(|(stamp, _)| *stamp == planned.digest)
+    }
+
+    /// An object was set back.
+    pub fn repaired(&mut self, key: &ObjectKey) {
+        let entry = self.repairs.entry(key.clone()).or_insert((0, Instant::now()));
+        if entry.1.elapsed() >= WINDOW {
+            *entry = (0, Instant::now());
+        }
+        entry.0 += 1;
+    }
+
+    /// Whether somebody changes an object again and again: setting it back each time would only heat the cluster.
+    pub fn is_contested(&self, key: &ObjectKey) -> bool {
+        self.repairs.get(key).is_some_and(|(count, since)| *count >= REPAIRS && since.elapsed() < WINDOW)
+    }
+
+    /// The objects that somebody changes again and again.
+    pub fn contested(&self) -> Vec<ObjectKey> {
+        let mut keys: Vec<_> = self.repairs.keys().filter(|key| self.is_contested(key)).cloned().collect();
+        keys.sort();
+        keys
+    }
+
+    /// Whether git changed `spec.replicas` of an object since it was last applied.
+    pub fn is_rescaled(&self, key: &ObjectKey) -> bool {
+        self.rescaled.contains(key)
     }
 
     /// Whether git has an object now.
@@ -80,6 +124,7 @@ impl Index {
     /// The API server answered an apply.
     pub fn applied(&mut self, planned: &Planned, live: &Value) {
         let seen = Seen::of(live, Some(planned));
+        self.rescaled.remove(&planned.key);
         self.baseline.insert(planned.key.clone(), (planned.digest.clone(), seen.own.clone()));
         self.written.insert(planned.key.clone(), (version(&seen), Instant::now()));
         self.seen.insert(planned.key.clone(), seen);
@@ -182,6 +227,18 @@ mod tests {
         assert_eq!(index.shown(&live(&planned, "12", &[])), Change::Drift);
         assert_eq!(index.shown(&live(&planned, "13", &[])), Change::None);
         assert!(!index.holds(&planned));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_changes_an_object_again_and_again_is_left_alone_for_a_while() {
+        let (mut index, planned) = settled();
+        for _ in 0..REPAIRS {
+            assert!(!index.is_contested(&planned.key));
+            index.repaired(&planned.key);
+        }
+        assert_eq!(index.contested(), [planned.key.clone()]);
+        tokio::time::advance(WINDOW).await;
+        assert!(index.contested().is_empty());
     }
 
     #[test]
