@@ -83,8 +83,9 @@ async fn look(session: &Session, catalog: &Catalog) -> Result<Samples> {
         let from = if table.partitioned { table.sql() } else { format!("ONLY {}", table.sql()) };
         for column in table.columns.iter().filter(|c| !c.generated && catalog.types.textual(c.type_oid)) {
             let name = ident(&column.name);
-            let statement =
-                format!("SELECT left({name}::text, 4000) FROM {from} WHERE {name} IS NOT NULL LIMIT {VALUES}");
+            let statement = format!(
+                "SELECT left({name}::text, 4000) FROM {from} WHERE {name} IS NOT NULL LIMIT {VALUES}"
+            );
             match session.client.query(&statement, &[]).await {
                 Ok(rows) => {
                     let values = rows.iter().filter_map(|row| row.get(0)).collect();

@@ -68,7 +68,11 @@ pub async fn clone(options: &CloneOptions) -> Result<Method> {
     let small = template.bytes <= threshold && template.version >= 150_000;
     let method = options.method.unwrap_or(if small { Method::WalLog } else { Method::FileCopy });
     create(&admin, options, &template, method).await?;
-    let done = admin.client.batch_execute(&dress(options, &template)?).await.context(format!("setting up {}", options.name));
+    let done = admin
+        .client
+        .batch_execute(&dress(options, &template)?)
+        .await
+        .context(format!("setting up {}", options.name));
     if done.is_err() {
         // Without its mark nobody else would know whose it is.
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(&options.name));
@@ -107,7 +111,11 @@ async fn inspect(admin: &Session, name: &str) -> Result<Template> {
 async fn create(admin: &Session, options: &CloneOptions, template: &Template, method: Method) -> Result<()> {
     if template.reflink && method == Method::FileCopy {
         // Where the file system cannot share blocks, the kernel copies them: never worse than copying ourselves.
-        admin.client.batch_execute("SET file_copy_method = clone").await.context("choosing the way to copy")?;
+        admin
+            .client
+            .batch_execute("SET file_copy_method = clone")
+            .await
+            .context("choosing the way to copy")?;
     }
     let strategy = match method {
         _ if template.version < 150_000 => "",
@@ -118,14 +126,19 @@ async fn create(admin: &Session, options: &CloneOptions, template: &Template, me
         format!("CREATE DATABASE {} TEMPLATE {}{strategy}", ident(&options.name), ident(&options.template));
     let until = Instant::now() + options.wait;
     loop {
-        let done = admin.client.batch_execute(&statement).await.context(format!("cloning {}", options.template));
+        let done =
+            admin.client.batch_execute(&statement).await.context(format!("cloning {}", options.template));
         match done {
             // object_in_use: a session on the template; the server has waited 5 s for it.
             Err(error) if error.is_code("55006") => {
                 if options.end_sessions {
                     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                         WHERE datname = $1 AND pid <> pg_backend_pid()";
-                    admin.client.query(end, &[&options.template]).await.context("ending sessions on the template")?;
+                    admin
+                        .client
+                        .query(end, &[&options.template])
+                        .await
+                        .context("ending sessions on the template")?;
                 } else if Instant::now() >= until {
                     return Err(Error::GaveWay(format!(
                         "sessions stayed on {} for {} s; end them, wait longer with --wait, or say --end-sessions",
@@ -198,12 +211,15 @@ mod tests {
         let batch = dress(&options, &template).unwrap();
         let parts: Vec<&str> = batch.split("; ").collect();
         assert!(parts[0].contains("\"template\":\"gold\""), "{batch}");
-        assert_eq!(&parts[1..], [
-            "ALTER DATABASE \"pr-1\" SET \"work_mem\" TO '8MB'",
-            "ALTER DATABASE \"pr-1\" SET \"app\".\"pr\" TO '1'",
-            "REVOKE ALL ON DATABASE \"pr-1\" FROM PUBLIC",
-            "GRANT CONNECT ON DATABASE \"pr-1\" TO PUBLIC",
-            "ALTER DATABASE \"pr-1\" OWNER TO \"app\"",
-        ]);
+        assert_eq!(
+            &parts[1..],
+            [
+                "ALTER DATABASE \"pr-1\" SET \"work_mem\" TO '8MB'",
+                "ALTER DATABASE \"pr-1\" SET \"app\".\"pr\" TO '1'",
+                "REVOKE ALL ON DATABASE \"pr-1\" FROM PUBLIC",
+                "GRANT CONNECT ON DATABASE \"pr-1\" TO PUBLIC",
+                "ALTER DATABASE \"pr-1\" OWNER TO \"app\"",
+            ]
+        );
     }
 }

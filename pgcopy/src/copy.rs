@@ -21,7 +21,11 @@ pub use options::CopyOptions;
 ///
 /// # Errors
 /// Every class of [`Error`]; before a row has moved [`Error::Refused`] and [`Error::Usage`].
-pub async fn copy(options: &CopyOptions, progress: &Progress, cancel: impl Future<Output = ()>) -> Result<Report> {
+pub async fn copy(
+    options: &CopyOptions,
+    progress: &Progress,
+    cancel: impl Future<Output = ()>,
+) -> Result<Report> {
     let application = format!("keelway-pgcopy {}", hex(&random::<6>()?));
     let source = options.source.with_application(&application);
     let work = run::run(options, &source, &application, progress);
@@ -50,7 +54,13 @@ pub async fn dry_run(options: &CopyOptions) -> Result<String> {
     let catalog = crate::catalog::load(&source).await?;
     let decisions = decide(options, &catalog)?;
     let filters = crate::subset::filters(&catalog, &options.policy.subset)?;
-    let plans = crate::plan::tables(&catalog, &decisions, &|table| filters.get(&table.oid).cloned(), options.jobs, "…")?;
+    let plans = crate::plan::tables(
+        &catalog,
+        &decisions,
+        &|table| filters.get(&table.oid).cloned(),
+        options.jobs,
+        "…",
+    )?;
     Ok(crate::plan::render(&plans, &decisions))
 }
 
@@ -78,7 +88,8 @@ pub fn decide(options: &CopyOptions, catalog: &Catalog) -> Result<Decisions> {
         findings.push(Finding {
             rule: "no-key".to_owned(),
             subject: "--key".to_owned(),
-            message: "masks of this policy need the master key; name its variable or file with --key".to_owned(),
+            message: "masks of this policy need the master key; name its variable or file with --key"
+                .to_owned(),
             warning: false,
         });
     }

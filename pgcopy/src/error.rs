@@ -84,11 +84,9 @@ impl Error {
     pub fn database(context: impl Into<String>, error: &tokio_postgres::Error) -> Self {
         let context = context.into();
         match error.as_db_error() {
-            Some(db) => Self::Database {
-                context,
-                message: redact(db),
-                code: Some(db.code().code().to_owned()),
-            },
+            Some(db) => {
+                Self::Database { context, message: redact(db), code: Some(db.code().code().to_owned()) }
+            }
             None => Self::Database { context, message: chain(error), code: None },
         }
     }

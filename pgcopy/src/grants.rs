@@ -10,7 +10,13 @@ use crate::catalog::{Catalog, ConstraintKind, Table};
 use crate::sql::ident;
 
 /// The statements, in order, each with its semicolon.
-pub fn grants(catalog: &Catalog, decisions: &Decisions, subset: &[masking::SubsetRule], role: &str, bypass: bool) -> String {
+pub fn grants(
+    catalog: &Catalog,
+    decisions: &Decisions,
+    subset: &[masking::SubsetRule],
+    role: &str,
+    bypass: bool,
+) -> String {
     let role = ident(role);
     let mut out = String::new();
     if bypass {

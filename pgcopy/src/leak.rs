@@ -113,8 +113,10 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
 }
 
 async fn sample_table(session: &Session, table: &Table, columns: &[String], all: &mut Values) -> Result<()> {
-    let list: Vec<String> =
-        columns.iter().map(|c| format!("left({0}::text, 201), {1}", ident(c), hash(&ident(c), all.seed))).collect();
+    let list: Vec<String> = columns
+        .iter()
+        .map(|c| format!("left({0}::text, 201), {1}", ident(c), hash(&ident(c), all.seed)))
+        .collect();
     let part = fraction(SAMPLE_ROWS * 5, table.rows);
     let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
     let statement =
@@ -127,8 +129,11 @@ async fn sample_table(session: &Session, table: &Table, columns: &[String], all:
                 *counts.entry((value, hash)).or_default() += 1;
             }
         }
-        let mut rare: Vec<(String, i64)> =
-            counts.into_iter().filter(|((value, _), n)| *n == 1 && telling(value)).map(|(value, _)| value).collect();
+        let mut rare: Vec<(String, i64)> = counts
+            .into_iter()
+            .filter(|((value, _), n)| *n == 1 && telling(value))
+            .map(|(value, _)| value)
+            .collect();
         if rare.is_empty() && !rows.is_empty() {
             all.not_seen.push(format!("{}.{}: no telling values in the sample", table.title(), columns[at]));
         }
@@ -160,7 +165,8 @@ pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values
     let automaton = AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?;
     let mut hits = Vec::new();
     for table in catalog.with_rows() {
-        let columns: Vec<&Column> = table.columns.iter().filter(|c| catalog.types.textual(c.type_oid)).collect();
+        let columns: Vec<&Column> =
+            table.columns.iter().filter(|c| catalog.types.textual(c.type_oid)).collect();
         if columns.is_empty() {
             continue;
         }
@@ -182,7 +188,12 @@ pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values
 }
 
 /// Columns of a table that equal one of the values in some row.
-async fn whole(session: &Session, table: &Table, columns: &[&Column], values: &Values) -> Result<Vec<String>> {
+async fn whole(
+    session: &Session,
+    table: &Table,
+    columns: &[&Column],
+    values: &Values,
+) -> Result<Vec<String>> {
     let counts: Vec<String> = columns
         .iter()
         .map(|c| format!("bool_or({} = ANY ($1::int8[]))", hash(&ident(&c.name), values.seed)))
@@ -233,10 +244,11 @@ async fn inside(
 mod tests {
     #[test]
     fn only_rare_looking_values_are_looked_for() {
-        let telling: Vec<bool> = ["carol.jones@corp.example", "+81 90 1234 5678", "Tokyo", "John Smith", "aaaaaaaaaaaa111"]
-            .iter()
-            .map(|value| super::telling(value))
-            .collect();
+        let telling: Vec<bool> =
+            ["carol.jones@corp.example", "+81 90 1234 5678", "Tokyo", "John Smith", "aaaaaaaaaaaa111"]
+                .iter()
+                .map(|value| super::telling(value))
+                .collect();
         assert_eq!(telling, [true, true, false, false, false]);
     }
 

@@ -70,7 +70,8 @@ pub(crate) async fn copy(
     let mut helpers = JoinSet::new();
     for number in 1..plan.readers {
         let (shared, plan, sender) = (shared.clone(), plan.clone(), Arc::clone(&sender));
-        let (pieces, masker) = (Arc::clone(&pieces), masker.map(|masker| masker.for_stream(stream(&plan, number))));
+        let (pieces, masker) =
+            (Arc::clone(&pieces), masker.map(|masker| masker.for_stream(stream(&plan, number))));
         helpers.spawn(async move {
             let session = shared.snapshot.join().await?;
             read_pieces(&shared, &plan, masker, &session, &pieces, &sender).await
@@ -89,7 +90,10 @@ pub(crate) async fn copy(
     };
     let (moved, written) = tokio::try_join!(reading, write(plan, sink, receiver))?;
     if moved.rows != written {
-        return Err(Error::BadCopy(format!("{}: {} rows were read, {written} written", plan.title, moved.rows)));
+        return Err(Error::BadCopy(format!(
+            "{}: {} rows were read, {written} written",
+            plan.title, moved.rows
+        )));
     }
     target.client.batch_execute("COMMIT").await.context(doing())?;
     Ok(moved)

@@ -82,8 +82,11 @@ impl TablePlan {
         if let Some(to) = range.1 {
             conditions.push(format!("t.ctid < '({to},0)'::tid"));
         }
-        let filter =
-            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
         format!("COPY (SELECT {} FROM {}{filter}) TO STDOUT (FORMAT {format})", self.select, self.from)
     }
 
@@ -225,9 +228,16 @@ fn groups(decision: &TableDecision) -> Vec<Vec<String>> {
 }
 
 /// Rows joined with themselves in an order that the salt decides, group by group.
-fn shuffle_from(table: &Table, columns: &[String], groups: &[Vec<String>], filter: Option<&str>, salt: &str) -> String {
+fn shuffle_from(
+    table: &Table,
+    columns: &[String],
+    groups: &[Vec<String>],
+    filter: Option<&str>,
+    salt: &str,
+) -> String {
     let number = ident(NUMBER);
-    let list = |names: &[String]| names.iter().map(|n| format!("t.{}", ident(n))).collect::<Vec<_>>().join(", ");
+    let list =
+        |names: &[String]| names.iter().map(|n| format!("t.{}", ident(n))).collect::<Vec<_>>().join(", ");
     let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
     let only = format!("ONLY {} t{filter}", table.sql());
     let mut from = format!("(SELECT {}, row_number() OVER () AS {number} FROM {only}) t", list(columns));
@@ -263,7 +273,8 @@ pub fn render(plans: &[TablePlan], decisions: &Decisions) -> String {
             let _ = writeln!(out, "  read   {}", plan.copy_out(range));
         }
         let _ = writeln!(out, "  write  {}", plan.copy_in());
-        for line in decisions.report().iter().filter(|line| line.table == plan.name && line.action != "keep") {
+        for line in decisions.report().iter().filter(|line| line.table == plan.name && line.action != "keep")
+        {
             let _ = writeln!(out, "  mask   {}: {}", line.column, line.action);
         }
     }
@@ -276,48 +287,4 @@ fn mib(bytes: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(readers: usize, pages: u64) -> TablePlan {
-        TablePlan {
-            oid: 1,
-            title: "public.t".into(),
-            name: masking::TableName::new("public", "t"),
-            columns: vec!["a".into()],
-            select: "t.\"a\"".into(),
-            from: "ONLY \"public\".\"t\" t".into(),
-            filter: Some("true".into()),
-            direct: None,
-            into: "\"public\".\"t\" (\"a\")".into(),
-            binary: true,
-            masked: false,
-            routed: false,
-            rows: 0,
-            bytes: pages * 8192,
-            pages,
-            readers,
-            truncate: false,
-        }
-    }
-
-    #[test]
-    fn ranges_cover_every_page_once_and_the_last_is_open() {
-        for (readers, pages) in [(2, 1000), (3, 7), (2, 0), (4, 1_000_003)] {
-            let ranges = table(readers, pages).ranges();
-            assert_eq!(ranges.first().map(|r| r.0), Some(0));
-            assert_eq!(ranges.last().map(|r| r.1), Some(None));
-            assert!(ranges.windows(2).all(|pair| pair[0].1 == Some(pair[1].0)), "{ranges:?}");
-        }
-    }
-
-    #[test]
-    fn a_piece_reads_its_pages_and_keeps_the_filter() {
-        let sql = table(2, 1000).copy_out((5, Some(9)));
-        assert_eq!(
-            sql,
-            "COPY (SELECT t.\"a\" FROM ONLY \"public\".\"t\" t WHERE (true) AND t.ctid >= '(5,0)'::tid \
-             AND t.ctid < '(9,0)'::tid) TO STDOUT (FORMAT binary)"
-        );
-    }
-}
+mod tests;

@@ -81,8 +81,13 @@ pub(crate) async fn run(
     progress: &Progress,
 ) -> Result<()> {
     for wanted in 0..=2 {
-        let mut batch: Vec<Statement> = statements.iter().filter(|s| rank(s.kind) == wanted).cloned().collect();
-        batch.sort_by_key(|s| std::cmp::Reverse(s.tables.iter().filter_map(|table| sizes.get(table)).max().copied().unwrap_or(0)));
+        let mut batch: Vec<Statement> =
+            statements.iter().filter(|s| rank(s.kind) == wanted).cloned().collect();
+        batch.sort_by_key(|s| {
+            std::cmp::Reverse(
+                s.tables.iter().filter_map(|table| sizes.get(table)).max().copied().unwrap_or(0),
+            )
+        });
         parallel(target, batch, jobs, progress).await?;
     }
     let session = target.session().await?;
@@ -93,7 +98,12 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn parallel(target: &Arc<Target>, batch: Vec<Statement>, jobs: usize, progress: &Progress) -> Result<()> {
+async fn parallel(
+    target: &Arc<Target>,
+    batch: Vec<Statement>,
+    jobs: usize,
+    progress: &Progress,
+) -> Result<()> {
     let jobs = jobs.min(batch.len());
     let board = Arc::new(Mutex::new(Board { waiting: batch.into(), ..Board::default() }));
     let changed = Arc::new(Notify::new());
@@ -149,8 +159,12 @@ mod tests {
 
     #[test]
     fn indexes_of_a_table_run_together_but_keys_wait() {
-        let statements = ["CREATE INDEX a ON s.t (x)", "CREATE INDEX b ON s.t (y)",
-            "ALTER TABLE s.t ADD CONSTRAINT k PRIMARY KEY (x)", "CREATE INDEX c ON s.u (y)"];
+        let statements = [
+            "CREATE INDEX a ON s.t (x)",
+            "CREATE INDEX b ON s.t (y)",
+            "ALTER TABLE s.t ADD CONSTRAINT k PRIMARY KEY (x)",
+            "CREATE INDEX c ON s.u (y)",
+        ];
         let mut board =
             Board { waiting: statements.iter().map(|sql| classify(sql)).collect(), ..Board::default() };
         let mut run = || match board.next() {

@@ -23,7 +23,8 @@ impl Rate {
         let mut state = self.state.lock().await;
         let (tokens, last) = *state;
         let now = Instant::now();
-        let filled = (tokens + now.duration_since(last).as_secs_f64() * self.per_second).min(self.per_second / 4.0);
+        let filled =
+            (tokens + now.duration_since(last).as_secs_f64() * self.per_second).min(self.per_second / 4.0);
         #[allow(clippy::cast_precision_loss)]
         let left = filled - bytes as f64;
         *state = (left, now);

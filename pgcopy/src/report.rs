@@ -79,7 +79,8 @@ impl Report {
     /// [`Error::Local`] if it cannot be written as JSON, which no report causes.
     pub fn signed(&self, key: Option<&MasterKey>) -> Result<String> {
         let report = serde_json::to_value(self).map_err(|error| Error::Local(error.to_string()))?;
-        let signature = key.map(|key| sign(&report, key)).transpose()?.map(|mac| hex(&mac.finalize().into_bytes()));
+        let signature =
+            key.map(|key| sign(&report, key)).transpose()?.map(|mac| hex(&mac.finalize().into_bytes()));
         let whole = serde_json::json!({ "report": report, "signature": signature });
         serde_json::to_string_pretty(&whole).map_err(|error| Error::Local(error.to_string()))
     }
@@ -88,7 +89,8 @@ impl Report {
 /// The MAC over the canonical text: serde_json's maps are sorted by key, without white space.
 fn sign(report: &serde_json::Value, key: &MasterKey) -> Result<Hmac<Sha256>> {
     let text = serde_json::to_vec(report).map_err(|error| Error::Local(error.to_string()))?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key.derive(LABEL)).map_err(|e| Error::Local(e.to_string()))?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(&key.derive(LABEL)).map_err(|e| Error::Local(e.to_string()))?;
     mac.update(&text);
     Ok(mac)
 }

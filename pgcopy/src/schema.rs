@@ -32,7 +32,9 @@ impl Schema {
             .before
             .iter()
             .filter(|statement| tokens(&statement.sql).get(1).is_some_and(|token| token.is("MATERIALIZED")))
-            .filter_map(|statement| populated.iter().find(|(s, v)| statement.subject == Some(format!("{s}.{v}"))))
+            .filter_map(|statement| {
+                populated.iter().find(|(s, v)| statement.subject == Some(format!("{s}.{v}")))
+            })
             .map(|(schema, view)| {
                 classify(&format!("REFRESH MATERIALIZED VIEW {}", crate::sql::qualified(schema, view)))
             })

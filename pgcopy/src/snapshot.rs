@@ -86,8 +86,7 @@ impl Snapshot {
     /// [`Error::Database`] if the server refuses or the exporter is gone.
     pub async fn join(&self) -> Result<Session> {
         let session = self.source.connect().await?;
-        let begin =
-            format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", set_snapshot(&self.id));
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {}", set_snapshot(&self.id));
         session.client.batch_execute(&begin).await.context("joining the snapshot")?;
         Ok(session)
     }
@@ -116,7 +115,9 @@ impl Snapshot {
                 ));
             }
             if self.exporter.client.is_closed() || self.locks.client.is_closed() {
-                return Error::GaveWay("the session that held the snapshot was ended; start again".to_owned());
+                return Error::GaveWay(
+                    "the session that held the snapshot was ended; start again".to_owned(),
+                );
             }
             if watcher.is_none() {
                 watcher = self.source.connect().await.ok();
@@ -136,7 +137,8 @@ impl Snapshot {
     /// Ends what this copy still runs on the source, for example a sort that would not notice a closed socket.
     pub async fn end_sessions(source: &Endpoint, application: &str) {
         if let Ok(session) = source.with_application("keelway-pgcopy end").connect().await {
-            let statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
+            let statement =
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
             // What is gone already needs no ending.
             let _ = session.client.query(statement, &[&application]).await;
         }
@@ -145,7 +147,11 @@ impl Snapshot {
 
 /// Plans a query that reads no row: that takes ACCESS SHARE and asks for no more than the right to read `ctid`.
 async fn lock(session: &Session, tables: &[Table], courtesy: &Courtesy) -> Result<()> {
-    session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.context("beginning to lock")?;
+    session
+        .client
+        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+        .await
+        .context("beginning to lock")?;
     for chunk in tables.chunks(LOCKS) {
         let statements: Vec<String> =
             chunk.iter().map(|t| format!("EXPLAIN SELECT ctid FROM ONLY {}", t.sql())).collect();
@@ -164,7 +170,9 @@ async fn patience(session: &Session, courtesy: &Courtesy) -> Result<()> {
 fn too_busy(error: Error, courtesy: &Courtesy) -> Error {
     if error.is_code("55P03") {
         let seconds = courtesy.lock_timeout.as_secs_f64();
-        Error::GaveWay(format!("a table's lock could not be had within {seconds} s; another session changes it"))
+        Error::GaveWay(format!(
+            "a table's lock could not be had within {seconds} s; another session changes it"
+        ))
     } else {
         error
     }

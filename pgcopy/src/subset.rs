@@ -61,11 +61,18 @@ fn roots(catalog: &Catalog, rules: &[SubsetRule]) -> Result<BTreeMap<Oid, String
     let mut roots = BTreeMap::new();
     for rule in rules {
         let table = catalog.find(&rule.name.schema, &rule.name.table).ok_or_else(|| {
-            Error::Usage(format!("subset: there is no table {}; correct the name or drop the rule", rule.name))
+            Error::Usage(format!(
+                "subset: there is no table {}; correct the name or drop the rule",
+                rule.name
+            ))
         })?;
         let root = catalog.root(table);
         if root.oid != table.oid {
-            return Err(Error::Usage(format!("subset: {} is a partition; choose from {}", rule.name, root.title())));
+            return Err(Error::Usage(format!(
+                "subset: {} is a partition; choose from {}",
+                rule.name,
+                root.title()
+            )));
         }
         roots.insert(table.oid, conditions::choice(table, rule)?);
     }

@@ -69,7 +69,9 @@ impl Target {
             if let Some(found) = mark::find(&admin, database).await? {
                 let same = server.system_id == source.system_id && found.oid == source.database_oid;
                 if same {
-                    return Err(Error::Usage(format!("database {database} is the source itself; nothing was written")));
+                    return Err(Error::Usage(format!(
+                        "database {database} is the source itself; nothing was written"
+                    )));
                 }
                 if found.mark.is_none() && !empty(&target.with_database(database)).await? {
                     return Err(Error::Usage(format!(
@@ -77,7 +79,9 @@ impl Target {
                     )));
                 }
                 if database == &loading && found.sessions > 0 {
-                    return Err(Error::GaveWay(format!("another copy is loading {database}; wait for it or end it")));
+                    return Err(Error::GaveWay(format!(
+                        "another copy is loading {database}; wait for it or end it"
+                    )));
                 }
             }
         }
@@ -188,7 +192,8 @@ fn locale(source: &Server) -> String {
         literal(&source.ctype)
     );
     if let (provider @ ("i" | "b"), Some(locale)) = (source.provider.as_str(), &source.locale) {
-        let (name, option) = if provider == "i" { ("icu", "ICU_LOCALE") } else { ("builtin", "BUILTIN_LOCALE") };
+        let (name, option) =
+            if provider == "i" { ("icu", "ICU_LOCALE") } else { ("builtin", "BUILTIN_LOCALE") };
         text.push_str(&format!(" LOCALE_PROVIDER {name} {option} {}", literal(locale)));
     }
     text
@@ -200,6 +205,7 @@ async fn empty(database: &Endpoint) -> Result<bool> {
     let statement = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) \
         AND NOT EXISTS (SELECT FROM pg_proc WHERE oid >= 16384) AND NOT EXISTS (SELECT FROM pg_type WHERE oid >= 16384) \
         AND NOT EXISTS (SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')";
-    let row = session.client.query_one(statement, &[]).await.context("looking whether the target is empty")?;
+    let row =
+        session.client.query_one(statement, &[]).await.context("looking whether the target is empty")?;
     Ok(row.get(0))
 }

@@ -38,9 +38,12 @@ pub async fn verify(options: &VerifyOptions) -> Result<Checked> {
     let admin = target::admin(&options.target).await?;
     let found = mark::find(&admin, options.target.database()).await?;
     let mark = found.and_then(|found| found.mark).filter(|mark| mark.state == State::Finished);
-    let mark = mark.ok_or_else(|| Error::Verify(format!("{} is no finished copy", options.target.database())))?;
+    let mark =
+        mark.ok_or_else(|| Error::Verify(format!("{} is no finished copy", options.target.database())))?;
     if mark.policy != options.policy_hash {
-        return Err(Error::Verify("the copy was made with another policy (or another wording of it)".to_owned()));
+        return Err(Error::Verify(
+            "the copy was made with another policy (or another wording of it)".to_owned(),
+        ));
     }
     checked.push(format!("mark: finished, of {} at {}", mark.source, mark.time));
     let copy = options.target.connect().await?;
@@ -89,7 +92,10 @@ async fn compare(
         for column in &table.columns {
             let name = table.masking_name().to_string();
             if !columns.contains(&(name.clone(), column.name.clone())) {
-                return Err(Error::Verify(format!("{name}.{} is in the copy but not in the report", column.name)));
+                return Err(Error::Verify(format!(
+                    "{name}.{} is in the copy but not in the report",
+                    column.name
+                )));
             }
         }
     }

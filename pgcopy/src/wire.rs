@@ -35,7 +35,8 @@ pub(crate) fn binary_fields(row: &[u8], fields: &mut Vec<Option<(usize, usize)>>
     let count = row.get(..2).map(|b| i16::from_be_bytes([b[0], b[1]])).ok_or(Malformed)?;
     let mut at = 2;
     for _ in 0..count {
-        let length = row.get(at..at + 4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]])).ok_or(Malformed)?;
+        let length =
+            row.get(at..at + 4).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]])).ok_or(Malformed)?;
         at += 4;
         if length < 0 {
             fields.push(None);
@@ -67,7 +68,11 @@ pub(crate) fn put_binary_length(out: &mut BytesMut, length: Option<usize>) -> Re
 }
 
 /// Unescapes the fields of a text row into `bytes`; offsets into `bytes`, `None` for `\N`.
-pub(crate) fn text_fields(row: &[u8], bytes: &mut Vec<u8>, fields: &mut Vec<Option<(usize, usize)>>) -> Result<(), Malformed> {
+pub(crate) fn text_fields(
+    row: &[u8],
+    bytes: &mut Vec<u8>,
+    fields: &mut Vec<Option<(usize, usize)>>,
+) -> Result<(), Malformed> {
     fields.clear();
     bytes.clear();
     let row = row.strip_suffix(b"\n").ok_or(Malformed)?;

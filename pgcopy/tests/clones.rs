@@ -43,7 +43,9 @@ async fn many_clones_at_once_have_rows_settings_grants_and_a_mark() {
         let name = format!("pr-{n}");
         assert_eq!(target.value(&name, "SELECT count(*) FROM t").await, "500");
         assert_eq!(target.value(&name, "SELECT current_setting('work_mem') || (SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setconfig::text LIKE '%application%' AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) OFFSET 1)").await, format!("7MBapplication_name={name}"));
-        let acl = format!("SELECT has_database_privilege('app', '{name}', 'CONNECT') AND datacl::text NOT LIKE '%{{=%' FROM pg_database WHERE datname = '{name}'");
+        let acl = format!(
+            "SELECT has_database_privilege('app', '{name}', 'CONNECT') AND datacl::text NOT LIKE '%{{=%' FROM pg_database WHERE datname = '{name}'"
+        );
         assert_eq!(target.value("postgres", &acl).await, "true");
     }
     let again = clone(&wanted(&target, "pr-1")).await.unwrap_err();
@@ -58,7 +60,8 @@ async fn many_clones_at_once_have_rows_settings_grants_and_a_mark() {
 
 /// Runs all at once.
 async fn futures_join(clones: Vec<CloneOptions>) -> Vec<Method> {
-    let tasks: Vec<_> = clones.into_iter().map(|options| tokio::spawn(async move { clone(&options).await })).collect();
+    let tasks: Vec<_> =
+        clones.into_iter().map(|options| tokio::spawn(async move { clone(&options).await })).collect();
     let mut made = Vec::new();
     for task in tasks {
         made.push(task.await.unwrap().unwrap());
@@ -85,7 +88,8 @@ async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     target.sql("theirs", "CREATE TABLE precious ()").await;
     target.sql("postgres", r#"COMMENT ON DATABASE fake IS 'keelway-pgcopy {"state":"loading","source":"x","time":"2026-01-01T00:00:00Z","policy":"y"}'"#).await;
     for template in ["theirs", "fake", "nowhere"] {
-        let error = clone(&CloneOptions { template: template.into(), ..wanted(&target, "new") }).await.unwrap_err();
+        let error =
+            clone(&CloneOptions { template: template.into(), ..wanted(&target, "new") }).await.unwrap_err();
         assert_eq!(error.exit_code(), 2, "{template}: {error}");
     }
     let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
@@ -105,7 +109,7 @@ async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     source.sql("shop", "DELETE FROM t WHERE id > 10").await;
     copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
     assert_eq!(target.value("gold", "SELECT count(*) FROM t").await, "10");
-    mark::drop_marked(&admin, "gold", false).await.unwrap();
-    mark::drop_marked(&admin, "fake", false).await.unwrap();
+    mark::drop_marked(&admin, "gold", true).await.unwrap();
+    mark::drop_marked(&admin, "fake", true).await.unwrap();
     assert_eq!(target.databases().await, "theirs");
 }

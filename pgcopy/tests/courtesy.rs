@@ -58,11 +58,16 @@ async fn ddl_and_truncate_wait_for_the_copy_and_then_it_gives_way() {
     for statement in ["TRUNCATE big", "DROP TABLE big", "ALTER TABLE big ADD COLUMN later text"] {
         let (source, target) = pair(WIDE).await;
         let policy = policy(&source, "shop", &[]).await;
-        let mut options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
+        let mut options =
+            options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
         options.max_rate = Some(2 << 20);
         options.courtesy.blocked = Duration::from_millis(800);
         let copying = tokio::spawn(async move { try_copy(&options).await });
-        while source.value("shop", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%big%TO STDOUT%'").await == "0" {
+        while source
+            .value("shop", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%big%TO STDOUT%'")
+            .await
+            == "0"
+        {
             assert!(!copying.is_finished(), "the copy ended early");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -100,7 +105,8 @@ async fn a_lost_worker_starts_its_table_anew_and_a_lost_exporter_ends_the_copy()
     let (source, target) = pair(WIDE).await;
     let policy = policy(&source, "shop", &[]).await;
     let slow = |database: &str| {
-        let mut options = options(source.endpoint("admin", "shop"), target.endpoint("copier", database), &policy);
+        let mut options =
+            options(source.endpoint("admin", "shop"), target.endpoint("copier", database), &policy);
         options.max_rate = Some(8 << 20);
         options
     };
@@ -116,7 +122,11 @@ async fn a_lost_worker_starts_its_table_anew_and_a_lost_exporter_ends_the_copy()
 
     let second = slow("lost");
     let copying = tokio::spawn(async move { try_copy(&second).await });
-    while source.value("shop", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%big%TO STDOUT%'").await == "0" {
+    while source
+        .value("shop", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%big%TO STDOUT%'")
+        .await
+        == "0"
+    {
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     let exporter = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'keelway-pgcopy %' \
@@ -132,7 +142,8 @@ async fn engine_source_and_target_killed_at_any_point_leave_nothing_that_looks_g
     let (mut source, mut target) = pair(WIDE).await;
     let policy = policy(&source, "shop", &[]).await;
     for (round, wait) in [40_u64, 150, 400, 700, 1100].into_iter().enumerate() {
-        let mut options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
+        let mut options =
+            options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
         options.max_rate = Some(16 << 20);
         let copying = tokio::spawn(async move { try_copy(&options).await.map(drop) });
         tokio::time::sleep(Duration::from_millis(wait)).await;
@@ -149,7 +160,8 @@ async fn engine_source_and_target_killed_at_any_point_leave_nothing_that_looks_g
         }
         let outcome = copying.await;
         // A kill that comes after the last step finds a finished copy; any other finds none.
-        let there = target.value("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'gold'").await == "1";
+        let there =
+            target.value("postgres", "SELECT count(*) FROM pg_database WHERE datname = 'gold'").await == "1";
         assert!(there || !matches!(outcome, Ok(Ok(()))), "round {round}");
         if there {
             let mark = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'gold'";

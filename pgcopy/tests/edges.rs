@@ -52,15 +52,21 @@ async fn a_thousand_tables_are_copied() {
     source.prepare(Some("shop")).await;
     target.prepare(None).await;
     for block in 0..10 {
-        source.sql("shop", &format!(
-            "DO $$ BEGIN FOR i IN {block} * 100 + 1 .. {block} * 100 + 100 LOOP
+        source
+            .sql(
+                "shop",
+                &format!(
+                    "DO $$ BEGIN FOR i IN {block} * 100 + 1 .. {block} * 100 + 100 LOOP
                EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY, a text)', i);
                EXECUTE format('INSERT INTO t%s (a) VALUES (%L)', i, i);
              END LOOP; END $$"
-        )).await;
+                ),
+            )
+            .await;
     }
     let policy = policy(&source, "shop", &[]).await;
-    let report = copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    let report =
+        copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
     assert_eq!(report.tables.len(), 1000);
     assert!(report.tables.iter().all(|table| table.rows == 1));
     assert_eq!(target.value("gold", "SELECT a FROM t737").await, "737");
@@ -108,7 +114,10 @@ async fn policy_commands_write_check_and_explain_a_policy() {
     let path = file.to_str().unwrap();
     assert!(run(&["policy", "init", "--from", "SHOP", "--out", path]).status.success());
     let written = std::fs::read_to_string(&file).unwrap();
-    assert!(written.contains("email: {}") && written.contains("phone") && !written.contains("corp.test"), "{written}");
+    assert!(
+        written.contains("email: {}") && written.contains("phone") && !written.contains("corp.test"),
+        "{written}"
+    );
     std::fs::write(&file, "tables: [{name: users, columns: [{name: id, keep: true}]}]").unwrap();
     let checked = run(&["policy", "check", "--from", "SHOP", "--policy", path]);
     assert_eq!(checked.status.code(), Some(3));
@@ -120,8 +129,12 @@ async fn policy_commands_write_check_and_explain_a_policy() {
     assert!(suggested.contains("{name: email, mask: {email: {}}}"), "{suggested}");
     let all = "tables: [{name: users, columns: [{name: id, keep: true}, {name: email, mask: {email: {}}}, {name: x, mask: {\"null\": {}}}, {name: amount, keep: true}]}]";
     std::fs::write(&file, all).unwrap();
-    let grants = text(run(&["policy", "grants", "--from", "SHOP", "--policy", path, "--role", "copier"]).stdout);
-    assert!(grants.contains("GRANT SELECT (\"amount\", \"ctid\", \"email\", \"id\") ON \"public\".\"users\""), "{grants}");
+    let grants =
+        text(run(&["policy", "grants", "--from", "SHOP", "--policy", path, "--role", "copier"]).stdout);
+    assert!(
+        grants.contains("GRANT SELECT (\"amount\", \"ctid\", \"email\", \"id\") ON \"public\".\"users\""),
+        "{grants}"
+    );
     let plan = run(&["copy", "--dry-run", "--from", "SHOP", "--to", "SHOP", "--policy", path]);
     assert_eq!(plan.status.code(), Some(3), "a keyed mask without --key refuses");
     let url = run(&["policy", "init", "--from", "postgres://u:hunter2@h/d"]);

@@ -30,7 +30,8 @@ const RULES: &[(&str, &str)] = &[
 /// Lines of grep over a folder; the target's whole data directory, its log included.
 fn grep(folder: &std::path::Path) -> usize {
     let output = Command::new("grep").args(["-raoh", "CANARY-[a-z]*-[0-9]*"]).arg(folder).output().unwrap();
-    let mut found: Vec<_> = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut found: Vec<_> =
+        output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
     found.sort_unstable();
     found.dedup();
     found.len()
@@ -48,7 +49,8 @@ async fn pair() -> (Server, Server) {
 async fn no_canary_reaches_the_target_and_the_same_grep_finds_all_in_a_kept_copy() {
     let (source, target) = pair().await;
     let masked = policy(&source, "shop", RULES).await;
-    let options_masked = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &masked);
+    let options_masked =
+        options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &masked);
     let report = copy(&options_masked).await;
     target.sql("gold", "CHECKPOINT").await;
     assert_eq!(grep(&target.folder), 0);
@@ -69,7 +71,11 @@ async fn no_canary_reaches_the_target_and_the_same_grep_finds_all_in_a_kept_copy
     let kept = kept.replace("keep: true, accept: [copy]", "keep: true, accept: [copy, frequency]");
     copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "kept"), &kept)).await;
     target.sql("kept", "CHECKPOINT").await;
-    assert_eq!(grep(&target.folder.join("data/base")), 800, "the grep has to find every canary of a kept copy");
+    assert_eq!(
+        grep(&target.folder.join("data/base")),
+        800,
+        "the grep has to find every canary of a kept copy"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +100,10 @@ async fn a_copy_of_masked_data_in_a_kept_column_is_found_and_the_copy_removed() 
     let options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
     let error = try_copy(&options).await.unwrap_err();
     assert_eq!(error.exit_code(), 6, "{error}");
-    assert!(error.to_string().contains("public.log.line") && !error.to_string().contains("CANARY"), "{error}");
+    assert!(
+        error.to_string().contains("public.log.line") && !error.to_string().contains("CANARY"),
+        "{error}"
+    );
     assert_eq!(target.databases().await, "");
 }
 
@@ -114,7 +123,8 @@ async fn a_schema_that_quotes_a_row_is_refused_before_it_is_applied() {
         let database = format!("shop{number}");
         source.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE shop")).await;
         source.sql(&database, object).await;
-        let options = options(source.endpoint("admin", &database), target.endpoint("copier", "gold"), &policy);
+        let options =
+            options(source.endpoint("admin", &database), target.endpoint("copier", "gold"), &policy);
         let error = try_copy(&options).await.expect_err(object);
         assert_eq!(error.exit_code(), 3, "{object}: {error}");
         assert_eq!(target.databases().await, "", "{object}");
@@ -180,7 +190,8 @@ async fn neither_ps_nor_the_output_shows_a_url_or_a_key_and_progress_is_json() {
     assert!(output.status.success(), "{lines}");
     assert!(seen.contains("keelway-pgcopy copy") && !seen.contains("hunter2") && !seen.contains(KEY));
     assert!(!seen.contains("CANARY") && !lines.contains("CANARY"));
-    let events: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.last().unwrap()["event"], "done");
     assert!(events.iter().any(|event| event["event"] == "tableDone" && event["rows"] == 600), "{lines}");
     assert!(std::fs::read_to_string(report).unwrap().contains("\"signature\": \""));

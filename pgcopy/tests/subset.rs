@@ -27,11 +27,17 @@ async fn a_subset_is_closed_over_foreign_keys_and_no_larger_than_it_has_to_be() 
     target.prepare(None).await;
     source.sql("shop", SHOP).await;
     let mut policy = policy(&source, "shop", &[]).await;
-    policy.push_str("subset:\n- {name: orders, where: [{column: status, equals: open}, {column: id, lessThan: 21}]}\n");
-    let report = copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    policy.push_str(
+        "subset:\n- {name: orders, where: [{column: status, equals: open}, {column: id, lessThan: 21}]}\n",
+    );
+    let report =
+        copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
     let count = async |table: &str| target.value("gold", &format!("SELECT count(*) FROM {table}")).await;
     // The chosen orders and their lines, in every partition.
-    assert_eq!(target.value("gold", "SELECT string_agg(id::text, ',' ORDER BY id) FROM orders").await, "4,8,12,16,20");
+    assert_eq!(
+        target.value("gold", "SELECT string_agg(id::text, ',' ORDER BY id) FROM orders").await,
+        "4,8,12,16,20"
+    );
     let lines = "SELECT count(*) FROM line WHERE orders IN (4, 8, 12, 16, 20)";
     assert_eq!(count("line").await, source.value("shop", lines).await);
     // Reviews belong to no chosen row: whole, and with the customers that they need. The chain of friends (a cycle

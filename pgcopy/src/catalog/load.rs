@@ -7,8 +7,8 @@ use tokio_postgres::types::ToSql;
 
 use super::queries as q;
 use super::{
-    Catalog, Column, Constraint, ConstraintKind, Derived, LeftOut, Oid, Sequence, Server, Table, TypeInfo, TypeKind,
-    Types,
+    Catalog, Column, Constraint, ConstraintKind, Derived, LeftOut, Oid, Sequence, Server, Table, TypeInfo,
+    TypeKind, Types,
 };
 use crate::conn::Session;
 use crate::error::{Context as _, Error, Result};
@@ -109,30 +109,33 @@ async fn types(session: &Session) -> Result<Types> {
     let mut types = HashMap::new();
     for row in rows(session, q::TYPES, &[]).await? {
         let some = |at| Some(oid(&row, at)).filter(|oid| *oid != 0);
-        types.insert(oid(&row, 0), TypeInfo {
-            name: row.get(1),
-            schema: row.get(2),
-            kind: match row.get::<_, &str>(3) {
-                "b" => TypeKind::Base,
-                "c" => TypeKind::Composite,
-                "d" => TypeKind::Domain,
-                "e" => TypeKind::Enum,
-                "r" | "m" => TypeKind::Range,
-                _ => TypeKind::Other,
+        types.insert(
+            oid(&row, 0),
+            TypeInfo {
+                name: row.get(1),
+                schema: row.get(2),
+                kind: match row.get::<_, &str>(3) {
+                    "b" => TypeKind::Base,
+                    "c" => TypeKind::Composite,
+                    "d" => TypeKind::Domain,
+                    "e" => TypeKind::Enum,
+                    "r" | "m" => TypeKind::Range,
+                    _ => TypeKind::Other,
+                },
+                element: some(4),
+                base: some(5),
+                base_modifier: row.get(6),
+                not_null: row.get(7),
+                labels: row.get(8),
+                checks: row.get::<_, Vec<String>>(9).into_iter().zip(row.get::<_, Vec<String>>(10)).collect(),
+                title: row.get(11),
+                fields: row
+                    .get::<_, Vec<String>>(12)
+                    .into_iter()
+                    .zip(row.get::<_, Vec<i64>>(13).into_iter().filter_map(|oid| Oid::try_from(oid).ok()))
+                    .collect(),
             },
-            element: some(4),
-            base: some(5),
-            base_modifier: row.get(6),
-            not_null: row.get(7),
-            labels: row.get(8),
-            checks: row.get::<_, Vec<String>>(9).into_iter().zip(row.get::<_, Vec<String>>(10)).collect(),
-            title: row.get(11),
-            fields: row
-                .get::<_, Vec<String>>(12)
-                .into_iter()
-                .zip(row.get::<_, Vec<i64>>(13).into_iter().filter_map(|oid| Oid::try_from(oid).ok()))
-                .collect(),
-        });
+        );
     }
     Ok(Types(types))
 }

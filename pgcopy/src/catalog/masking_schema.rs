@@ -1,6 +1,8 @@
 //! The catalog as the masking policy's checks want it.
 
-use masking::{Check, Field, ForeignKey, Generated, Key, KeyKind, Schema, SchemaText, TableName, Type, TypeKind as Kind};
+use masking::{
+    Check, Field, ForeignKey, Generated, Key, KeyKind, Schema, SchemaText, TableName, Type, TypeKind as Kind,
+};
 
 use super::{Catalog, Column, Constraint, ConstraintKind, Oid, Table, TypeKind};
 
@@ -22,12 +24,15 @@ impl Catalog {
     }
 
     fn masking_table(&self, table: &Table) -> masking::Table {
-        let of = |kinds: &'static [ConstraintKind]| table.constraints.iter().filter(|c| kinds.contains(&c.kind));
+        let of =
+            |kinds: &'static [ConstraintKind]| table.constraints.iter().filter(|c| kinds.contains(&c.kind));
         let parent = table.parents.first().and_then(|oid| self.table(*oid));
         masking::Table {
             name: table.masking_name(),
             columns: table.columns.iter().map(|column| self.masking_column(table, column)).collect(),
-            keys: of(&[ConstraintKind::Primary, ConstraintKind::Unique, ConstraintKind::Exclusion]).map(key).collect(),
+            keys: of(&[ConstraintKind::Primary, ConstraintKind::Unique, ConstraintKind::Exclusion])
+                .map(key)
+                .collect(),
             foreign_keys: of(&[ConstraintKind::Foreign])
                 .filter(|c| !c.inherited)
                 .filter_map(|c| self.foreign_key(c))
@@ -118,7 +123,8 @@ impl Catalog {
 
     fn expressions(&self, table: &Table) -> Vec<masking::ExpressionUse> {
         let mine = |d: &&super::Derived| {
-            matches!(d.kind.as_str(), "index" | "statistics") && d.columns.iter().any(|(oid, _)| *oid == table.oid)
+            matches!(d.kind.as_str(), "index" | "statistics")
+                && d.columns.iter().any(|(oid, _)| *oid == table.oid)
         };
         self.derived
             .iter()

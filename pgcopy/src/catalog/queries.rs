@@ -5,9 +5,14 @@
 macro_rules! users {
     ($class:literal, $object:literal, $namespace:literal) => {
         concat!(
-            $namespace, " <> ALL (ARRAY['pg_catalog', 'information_schema', 'pg_toast']) AND ",
-            $namespace, " !~ '^pg_(temp|toast_temp)_' AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '",
-            $class, "'::regclass AND x.objid = ", $object, " AND x.deptype = 'e')"
+            $namespace,
+            " <> ALL (ARRAY['pg_catalog', 'information_schema', 'pg_toast']) AND ",
+            $namespace,
+            " !~ '^pg_(temp|toast_temp)_' AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '",
+            $class,
+            "'::regclass AND x.objid = ",
+            $object,
+            " AND x.deptype = 'e')"
         )
     };
 }

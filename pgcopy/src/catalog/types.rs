@@ -55,11 +55,53 @@ pub struct Types(pub HashMap<Oid, TypeInfo>);
 
 /// Types of `pg_catalog` whose binary form holds no object ids and is the same in every version since 13.
 const BINARY: [&str; 47] = [
-    "bool", "bytea", "char", "name", "int8", "int2", "int4", "text", "json", "jsonb", "xml", "point", "lseg",
-    "path", "box", "polygon", "line", "circle", "float4", "float8", "macaddr", "macaddr8", "inet", "cidr",
-    "bpchar", "varchar", "date", "time", "timestamp", "timestamptz", "interval", "timetz", "bit", "varbit",
-    "numeric", "uuid", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange", "tsvector",
-    "int4multirange", "int8multirange", "datemultirange", "tstzmultirange",
+    "bool",
+    "bytea",
+    "char",
+    "name",
+    "int8",
+    "int2",
+    "int4",
+    "text",
+    "json",
+    "jsonb",
+    "xml",
+    "point",
+    "lseg",
+    "path",
+    "box",
+    "polygon",
+    "line",
+    "circle",
+    "float4",
+    "float8",
+    "macaddr",
+    "macaddr8",
+    "inet",
+    "cidr",
+    "bpchar",
+    "varchar",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "timetz",
+    "bit",
+    "varbit",
+    "numeric",
+    "uuid",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "tsvector",
+    "int4multirange",
+    "int8multirange",
+    "datemultirange",
+    "tstzmultirange",
 ];
 
 /// Types of extensions whose binary form is stable and free of object ids.
@@ -104,7 +146,10 @@ impl Types {
     pub fn textual(&self, oid: Oid) -> bool {
         let (oid, _) = self.base(oid, -1);
         self.get(oid).is_some_and(|info| {
-            matches!(info.name.as_str(), "text" | "varchar" | "bpchar" | "citext" | "json" | "jsonb" | "xml" | "name")
+            matches!(
+                info.name.as_str(),
+                "text" | "varchar" | "bpchar" | "citext" | "json" | "jsonb" | "xml" | "name"
+            )
         })
     }
 }
@@ -134,8 +179,10 @@ mod tests {
     #[test]
     fn only_types_without_object_ids_travel_in_binary() {
         let types = types();
-        let binary: Vec<bool> =
-            [25, 2205, 1009, 20000, 20001, 20002, 20003, 20004].iter().map(|oid| types.binary(*oid)).collect();
+        let binary: Vec<bool> = [25, 2205, 1009, 20000, 20001, 20002, 20003, 20004]
+            .iter()
+            .map(|oid| types.binary(*oid))
+            .collect();
         assert_eq!(binary, [true, false, true, true, false, true, false, false]);
     }
 }

@@ -237,7 +237,10 @@ fn bytes(text: &str) -> Result<u64, String> {
         _ => return Err("write bytes as 512k, 20M or 1G".to_owned()),
     };
     let number: u64 = digits.parse().map_err(|_| "write bytes as 512k, 20M or 1G".to_owned())?;
-    number.checked_shl(shift).filter(|n| *n > 0 && n >> shift == number).ok_or_else(|| "out of range".to_owned())
+    number
+        .checked_shl(shift)
+        .filter(|n| *n > 0 && n >> shift == number)
+        .ok_or_else(|| "out of range".to_owned())
 }
 
 /// `500ms`, `30s`, `5m` or `2h`.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use masking::{MasterKey, Policy};
-use pgcopy::conn::secret;
 use pgcopy::clone::{CloneOptions, Method, clone};
+use pgcopy::conn::secret;
 use pgcopy::copy::{CopyOptions, copy, dry_run, finding};
 use pgcopy::progress::Progress;
 use pgcopy::snapshot::Courtesy;
@@ -31,7 +31,8 @@ pub(super) async fn run(cli: Cli) -> Result<()> {
 /// The policy in a file and the hash of its text.
 fn policy(path: &Path) -> Result<(Policy, String)> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::Usage(format!("policy {name}: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::Usage(format!("policy {name}: {error}")))?;
     let policy = masking::parse(&text).map_err(|error| Error::Usage(format!("policy {name}: {error}")))?;
     Ok((policy, pgcopy::report::sha256(text.as_bytes())))
 }
@@ -39,9 +40,13 @@ fn policy(path: &Path) -> Result<(Policy, String)> {
 fn key(name: Option<&str>) -> Result<Option<MasterKey>> {
     let Some(name) = name else { return Ok(None) };
     let text = secret(name, "key")?.ok_or_else(|| {
-        Error::Usage(format!("`{name}` is neither an environment variable nor a file; put the master key into one"))
+        Error::Usage(format!(
+            "`{name}` is neither an environment variable nor a file; put the master key into one"
+        ))
     })?;
-    MasterKey::parse(text.as_bytes()).map(Some).map_err(|error| Error::Usage(format!("key `{name}`: {error}")))
+    MasterKey::parse(text.as_bytes())
+        .map(Some)
+        .map_err(|error| Error::Usage(format!("key `{name}`: {error}")))
 }
 
 async fn run_copy(args: args::Copy) -> Result<()> {
@@ -80,8 +85,12 @@ async fn run_copy(args: args::Copy) -> Result<()> {
     let _ = shown.await;
     let report = outcome?.signed(options.key.as_ref())?;
     match &args.report {
-        Some(path) => std::fs::write(path, report + "\n")
-            .map_err(|error| Error::Local(format!("the copy is complete, but {} could not be written: {error}", path.display()))),
+        Some(path) => std::fs::write(path, report + "\n").map_err(|error| {
+            Error::Local(format!(
+                "the copy is complete, but {} could not be written: {error}",
+                path.display()
+            ))
+        }),
         None => Ok(()),
     }
 }
@@ -105,8 +114,9 @@ async fn run_policy(args: args::Policy) -> Result<()> {
             };
             let text = advice::init(&Endpoint::resolve(&from)?, locale, !no_samples).await?;
             match out {
-                Some(path) => std::fs::write(&path, text)
-                    .map_err(|error| Error::Local(format!("{} could not be written: {error}", path.display()))),
+                Some(path) => std::fs::write(&path, text).map_err(|error| {
+                    Error::Local(format!("{} could not be written: {error}", path.display()))
+                }),
                 None => {
                     display::print(&text);
                     Ok(())
@@ -148,7 +158,9 @@ async fn check(from: &str, path: &Path, format: args::Format) -> Result<()> {
     });
     match &outcome {
         Ok(_) => Ok(()),
-        Err(problems) => Err(Error::Refused(problems.iter().map(finding).filter(|f| !f.warning).take(1).collect())),
+        Err(problems) => {
+            Err(Error::Refused(problems.iter().map(finding).filter(|f| !f.warning).take(1).collect()))
+        }
     }
 }
 
@@ -177,9 +189,9 @@ async fn run_verify(args: args::Verify) -> Result<()> {
 
 async fn run_clone(args: args::Clone) -> Result<()> {
     let setting = |text: &String| {
-        text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| {
-            Error::Usage(format!("--set `{text}`: write name=value"))
-        })
+        text.split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| Error::Usage(format!("--set `{text}`: write name=value")))
     };
     let options = CloneOptions {
         server: Endpoint::resolve(&args.server)?,

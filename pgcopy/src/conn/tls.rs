@@ -33,7 +33,8 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
     match file {
         Some(path) => {
-            let unreadable = |e: &dyn std::fmt::Display| Error::Usage(format!("sslrootcert {}: {e}", path.display()));
+            let unreadable =
+                |e: &dyn std::fmt::Display| Error::Usage(format!("sslrootcert {}: {e}", path.display()));
             for cert in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(&e))? {
                 store.add(cert.map_err(|e| unreadable(&e))?).map_err(|e| unreadable(&e))?;
             }

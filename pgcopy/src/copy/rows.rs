@@ -23,7 +23,11 @@ const ATTEMPTS: u32 = 3;
 type Queue = Mutex<VecDeque<(TablePlan, Option<TableMasker>)>>;
 
 /// Builds the masks of every table; a mask that needs a key and has none refuses here, before a row moves.
-pub(super) fn maskers(plans: &[TablePlan], decisions: &Decisions, secrets: &Secrets) -> Result<Vec<Option<TableMasker>>> {
+pub(super) fn maskers(
+    plans: &[TablePlan],
+    decisions: &Decisions,
+    secrets: &Secrets,
+) -> Result<Vec<Option<TableMasker>>> {
     plans
         .iter()
         .map(|plan| {

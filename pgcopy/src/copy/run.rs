@@ -116,11 +116,9 @@ async fn load(
     };
     let work: Vec<_> = plans.iter().cloned().zip(maskers).filter(|(plan, _)| !plan.truncate).collect();
     let moved = rows::copy(&shared, &target, work, options.jobs).await?;
-    let tables = plans.iter().map(|plan| table_report(plan, moved.get(&plan.oid), filters.contains_key(&plan.oid)));
-    let report = Report {
-        tables: tables.collect(),
-        ..report(options, &snapshot, &decisions, &schema)
-    };
+    let tables =
+        plans.iter().map(|plan| table_report(plan, moved.get(&plan.oid), filters.contains_key(&plan.oid)));
+    let report = Report { tables: tables.collect(), ..report(options, &snapshot, &decisions, &schema) };
     Ok((snapshot, Copied { started, catalog, values, schema, target, sequences, report }))
 }
 
@@ -145,9 +143,14 @@ fn table_report(plan: &TablePlan, moved: Option<&crate::pipe::Moved>, subset: bo
 fn report(options: &CopyOptions, snapshot: &Snapshot, decisions: &Decisions, schema: &Schema) -> Report {
     let mut left_out: Vec<LeftOut> = snapshot.catalog.left_out.clone();
     left_out.extend(schema.left_out.iter().cloned());
-    left_out.extend(snapshot.catalog.tables.iter().filter(|t| t.unlogged && snapshot.catalog.server.standby).map(
-        |table| LeftOut { kind: "rows of an unlogged table".to_owned(), name: table.title() },
-    ));
+    left_out.extend(
+        snapshot
+            .catalog
+            .tables
+            .iter()
+            .filter(|t| t.unlogged && snapshot.catalog.server.standby)
+            .map(|table| LeftOut { kind: "rows of an unlogged table".to_owned(), name: table.title() }),
+    );
     left_out.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
     left_out.dedup();
     Report {
@@ -194,7 +197,8 @@ async fn apply(target: &Target, schema: &Schema) -> Result<()> {
     for chunk in schema.before.chunks(50) {
         session.client.batch_execute("BEGIN").await.context("applying the schema")?;
         for statement in chunk {
-            let what = format!("applying {} {}", statement.kind.title(), statement.subject.as_deref().unwrap_or(""));
+            let what =
+                format!("applying {} {}", statement.kind.title(), statement.subject.as_deref().unwrap_or(""));
             session.client.batch_execute(&statement.sql).await.context(what)?;
         }
         session.client.batch_execute("COMMIT").await.context("applying the schema")?;
@@ -211,8 +215,10 @@ async fn sequences(session: &Session, catalog: &Catalog, decisions: &Decisions) 
         let row = row.context(format!("reading sequence {name}"))?;
         let (value, called): (i64, bool) = (row.get(0), row.get(1));
         let floor = floor(catalog, decisions, &name);
-        let (value, called) = floor.filter(|floor| *floor > value).map_or((value, called), |floor| (floor, true));
-        statements.push(format!("SELECT setval({}::regclass, {value}, {called})", crate::sql::literal(&name)));
+        let (value, called) =
+            floor.filter(|floor| *floor > value).map_or((value, called), |floor| (floor, true));
+        statements
+            .push(format!("SELECT setval({}::regclass, {value}, {called})", crate::sql::literal(&name)));
     }
     Ok(statements)
 }
@@ -235,7 +241,12 @@ fn floor(catalog: &Catalog, decisions: &Decisions, sequence: &str) -> Option<i64
 }
 
 /// Everything after the data; the source is not needed any more.
-async fn finish(options: &CopyOptions, copied: &mut Copied, progress: &Progress, clock: &mut Clock<'_>) -> Result<()> {
+async fn finish(
+    options: &CopyOptions,
+    copied: &mut Copied,
+    progress: &Progress,
+    clock: &mut Clock<'_>,
+) -> Result<()> {
     clock.enter(Phase::Indexes);
     let sizes: std::collections::HashMap<String, u64> =
         copied.catalog.tables.iter().map(|table| (table.title(), table.bytes)).collect();
@@ -276,7 +287,9 @@ async fn collation(copied: &mut Copied, progress: &Progress) -> Result<()> {
         let finding = Finding {
             rule: "collation-version".to_owned(),
             subject: copied.catalog.server.collate.clone(),
-            message: format!("the source's collation is of version {here}, the target's of {there}: text may sort otherwise"),
+            message: format!(
+                "the source's collation is of version {here}, the target's of {there}: text may sort otherwise"
+            ),
             warning: true,
         };
         progress.warn(finding.to_string());

@@ -116,7 +116,8 @@ impl Shaper {
         };
         split.map_err(|error| self.malformed(&error))?;
         let bytes: &[u8] = if self.binary { message } else { &self.text };
-        let values: Vec<Option<&[u8]>> = self.fields.iter().map(|f| f.and_then(|(a, b)| bytes.get(a..b))).collect();
+        let values: Vec<Option<&[u8]>> =
+            self.fields.iter().map(|f| f.and_then(|(a, b)| bytes.get(a..b))).collect();
         match &mut self.masker {
             Some(masker) => {
                 masker.mask_row(&values, &mut self.masked).map_err(|error| Error::Mask(error.to_string()))

@@ -124,9 +124,12 @@ fn sort(words: &[&str], tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
         ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] => (After, K::Index, Lock::Shared),
         ["ALTER", "INDEX", ..] if has("ATTACH") => (After, K::Attach, Lock::Everything),
         ["ALTER", "INDEX", ..] => (After, K::Attach, Lock::Everything),
-        ["CREATE", "STATISTICS", ..] | ["ALTER", "STATISTICS", ..] => (After, K::Statistics, Lock::Everything),
+        ["CREATE", "STATISTICS", ..] | ["ALTER", "STATISTICS", ..] => {
+            (After, K::Statistics, Lock::Everything)
+        }
         ["REFRESH", ..] => (After, K::Refresh, Lock::Everything),
-        ["CREATE", "TRIGGER" | "RULE", ..] | ["CREATE", "CONSTRAINT", "TRIGGER", ..]
+        ["CREATE", "TRIGGER" | "RULE", ..]
+        | ["CREATE", "CONSTRAINT", "TRIGGER", ..]
         | ["CREATE", "OR", "REPLACE", "RULE", ..] => (After, K::Trigger, Lock::Everything),
         ["CREATE", "POLICY", ..] => (After, K::Policy, Lock::Everything),
         ["COMMENT", "ON", ..] => comment(words),
@@ -134,8 +137,12 @@ fn sort(words: &[&str], tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
         ["CREATE" | "ALTER", "SUBSCRIPTION", ..] => (LeftOut, K::Other("subscription"), Lock::Everything),
         ["CREATE" | "ALTER", "SERVER", ..] => (LeftOut, K::Other("foreign server"), Lock::Everything),
         ["CREATE" | "ALTER", "USER", "MAPPING", ..] => (LeftOut, K::Other("user mapping"), Lock::Everything),
-        ["CREATE" | "ALTER", "EVENT", "TRIGGER", ..] => (LeftOut, K::Other("event trigger"), Lock::Everything),
-        ["CREATE" | "ALTER", "FOREIGN", ..] => (LeftOut, K::Other("foreign table or wrapper"), Lock::Everything),
+        ["CREATE" | "ALTER", "EVENT", "TRIGGER", ..] => {
+            (LeftOut, K::Other("event trigger"), Lock::Everything)
+        }
+        ["CREATE" | "ALTER", "FOREIGN", ..] => {
+            (LeftOut, K::Other("foreign table or wrapper"), Lock::Everything)
+        }
         ["IMPORT", "FOREIGN", ..] => (LeftOut, K::Other("foreign table or wrapper"), Lock::Everything),
         ["CREATE", "EXTENSION", ..] => (Before, K::Extension, Lock::Everything),
         ["ALTER", ..] if has("OWNER") && words.contains(&"OWNER") => (Drop, K::Definition, Lock::Everything),
@@ -149,9 +156,10 @@ fn sort(words: &[&str], tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
 /// Comments of objects that come late come late too.
 fn comment(words: &[&str]) -> (Phase, Kind, Lock) {
     match words.get(2) {
-        Some(&("EXTENSION" | "PUBLICATION" | "SUBSCRIPTION" | "SERVER" | "FOREIGN" | "EVENT" | "LARGE" | "DATABASE")) => {
-            (Phase::LeftOut, Kind::Other("comment of an object that is left out"), Lock::Everything)
-        }
+        Some(
+            &("EXTENSION" | "PUBLICATION" | "SUBSCRIPTION" | "SERVER" | "FOREIGN" | "EVENT" | "LARGE"
+            | "DATABASE"),
+        ) => (Phase::LeftOut, Kind::Other("comment of an object that is left out"), Lock::Everything),
         _ => (Phase::After, Kind::Comment, Lock::Everything),
     }
 }
@@ -165,7 +173,9 @@ fn alter_table(tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
         // A stamp that some servers keep per column and restore by themselves.
         return (Phase::Drop, K::Definition, Lock::Everything);
     }
-    if let Some(constraint) = at("CONSTRAINT").filter(|i| *i > 0 && next(*i - 1, 0).is_some_and(|t| t.is("ADD"))) {
+    if let Some(constraint) =
+        at("CONSTRAINT").filter(|i| *i > 0 && next(*i - 1, 0).is_some_and(|t| t.is("ADD")))
+    {
         let word = |keyword: &str| next(constraint, 2).is_some_and(|token| token.is(keyword));
         if word("FOREIGN") {
             return after(K::ForeignKey);
@@ -220,10 +230,46 @@ fn tables(words: &[&str], tokens: &[Token<'_>]) -> Vec<String> {
 /// The name of what a statement makes: the first that is quoted, or the first word that is no keyword of a definition.
 fn subject(tokens: &[Token<'_>]) -> Option<String> {
     const KEYWORDS: [&str; 40] = [
-        "CREATE", "ALTER", "COMMENT", "ON", "OR", "REPLACE", "UNIQUE", "UNLOGGED", "TABLE", "ONLY", "MATERIALIZED",
-        "VIEW", "REFRESH", "FUNCTION", "PROCEDURE", "AGGREGATE", "TYPE", "DOMAIN", "SCHEMA", "SEQUENCE", "EXTENSION",
-        "IF", "NOT", "EXISTS", "INDEX", "CONSTRAINT", "TRIGGER", "EVENT", "PUBLICATION", "SUBSCRIPTION", "SERVER",
-        "USER", "MAPPING", "FOR", "FOREIGN", "DATA", "WRAPPER", "STATISTICS", "POLICY", "COLUMN",
+        "CREATE",
+        "ALTER",
+        "COMMENT",
+        "ON",
+        "OR",
+        "REPLACE",
+        "UNIQUE",
+        "UNLOGGED",
+        "TABLE",
+        "ONLY",
+        "MATERIALIZED",
+        "VIEW",
+        "REFRESH",
+        "FUNCTION",
+        "PROCEDURE",
+        "AGGREGATE",
+        "TYPE",
+        "DOMAIN",
+        "SCHEMA",
+        "SEQUENCE",
+        "EXTENSION",
+        "IF",
+        "NOT",
+        "EXISTS",
+        "INDEX",
+        "CONSTRAINT",
+        "TRIGGER",
+        "EVENT",
+        "PUBLICATION",
+        "SUBSCRIPTION",
+        "SERVER",
+        "USER",
+        "MAPPING",
+        "FOR",
+        "FOREIGN",
+        "DATA",
+        "WRAPPER",
+        "STATISTICS",
+        "POLICY",
+        "COLUMN",
     ];
     let at = tokens.iter().position(|token| match token {
         Token::Quoted(_) => true,
@@ -234,47 +280,4 @@ fn subject(tokens: &[Token<'_>]) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_statement_lands_in_its_phase() {
-        let cases = [
-            ("SET statement_timeout = 0", Phase::Drop),
-            ("CREATE TABLE public.a (id integer)", Phase::Before),
-            ("ALTER TABLE ONLY public.a ALTER COLUMN id SET DEFAULT nextval('x')", Phase::Before),
-            ("ALTER TABLE ONLY public.p ATTACH PARTITION public.q FOR VALUES IN ('a')", Phase::Before),
-            ("ALTER TABLE ONLY public.a ADD CONSTRAINT a_pkey PRIMARY KEY (id)", Phase::After),
-            ("ALTER TABLE public.a ADD CONSTRAINT c CHECK ((id > 0)) NOT VALID", Phase::After),
-            ("ALTER TABLE public.a ENABLE ROW LEVEL SECURITY", Phase::After),
-            ("ALTER TABLE public.a DISABLE TRIGGER t", Phase::After),
-            ("CREATE USER MAPPING FOR u SERVER s OPTIONS (password 'x')", Phase::LeftOut),
-            ("CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f()", Phase::LeftOut),
-            ("DO $$ BEGIN END $$", Phase::LeftOut),
-            ("ALTER TABLE public.a OWNER TO bob", Phase::Drop),
-        ];
-        for (sql, phase) in cases {
-            assert_eq!(classify(sql).phase, phase, "{sql}");
-        }
-    }
-
-    #[test]
-    fn the_name_of_what_is_made_is_found_quoted_or_not() {
-        let cases = [
-            ("CREATE MATERIALIZED VIEW \"s\".\"v.w\" AS SELECT 1", "s.v.w"),
-            ("CREATE EVENT TRIGGER ev ON sql_drop EXECUTE FUNCTION f()", "ev"),
-            ("CREATE UNIQUE INDEX i ON s.t (a)", "i"),
-            ("COMMENT ON COLUMN s.t IS 'x'", "s.t"),
-        ];
-        for (sql, name) in cases {
-            assert_eq!(classify(sql).subject.as_deref(), Some(name), "{sql}");
-        }
-    }
-
-    #[test]
-    fn a_foreign_key_locks_both_tables() {
-        let sql = "ALTER TABLE ONLY public.\"O.o\" ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES s.users(id)";
-        assert_eq!(classify(sql).tables, ["public.O.o", "s.users"]);
-        assert_eq!(classify("CREATE UNIQUE INDEX i ON ONLY public.t USING btree (a)").tables, ["public.t"]);
-    }
-}
+mod tests;

@@ -31,13 +31,12 @@ impl PgDump {
     pub async fn find(folder: Option<&Path>, server_major: u32) -> Result<Self> {
         let program = folder.map_or_else(|| PathBuf::from("pg_dump"), |folder| folder.join("pg_dump"));
         let cure = "install the client tools of the server's version, or name their folder with --pg-bin";
-        let output = Command::new(&program)
-            .arg("--version")
-            .output()
-            .await
-            .map_err(|error| Error::Local(format!("{} cannot be run ({error}); {cure}", program.display())))?;
+        let output = Command::new(&program).arg("--version").output().await.map_err(|error| {
+            Error::Local(format!("{} cannot be run ({error}); {cure}", program.display()))
+        })?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let major = text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok()).unwrap_or(0);
+        let major =
+            text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok()).unwrap_or(0);
         if major < server_major {
             return Err(Error::Local(format!(
                 "{} is of version {major}, older than the server's {server_major}; {cure}",

@@ -35,7 +35,9 @@ fn element(rest: &str, previous_is_word: bool) -> usize {
     match bytes.first().copied() {
         Some(b'\'') => quoted(rest, 0, b'\'', false),
         Some(b'"') => quoted(rest, 0, b'"', false),
-        Some(b'E' | b'e') if !previous_is_word && bytes.get(1) == Some(&b'\'') => quoted(rest, 1, b'\'', true),
+        Some(b'E' | b'e') if !previous_is_word && bytes.get(1) == Some(&b'\'') => {
+            quoted(rest, 1, b'\'', true)
+        }
         Some(b'-') if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
         Some(b'/') if rest.starts_with("/*") => block_comment(rest),
         Some(b'$') if !previous_is_word => dollar(rest).unwrap_or(1),

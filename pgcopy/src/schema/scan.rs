@@ -11,7 +11,8 @@ pub fn scan<'a>(statements: impl Iterator<Item = &'a Statement>, values: &[Strin
         let texts = literals(&statement.sql);
         let hit = |value: &&String| texts.iter().any(|text| text.contains(value.as_str()));
         if values.iter().any(|value| hit(&value)) {
-            let subject = statement.subject.clone().or_else(|| statement.tables.first().cloned()).unwrap_or_default();
+            let subject =
+                statement.subject.clone().or_else(|| statement.tables.first().cloned()).unwrap_or_default();
             found.push(Finding {
                 rule: "schema-value".to_owned(),
                 subject: format!("{} {subject}", statement.kind.title()),
@@ -31,7 +32,8 @@ mod tests {
 
     #[test]
     fn a_default_that_quotes_a_row_is_found_and_not_repeated() {
-        let schema = Schema::parse("CREATE TABLE t (a text DEFAULT 'carol@corp.example');\nCREATE TABLE u (b int);");
+        let schema =
+            Schema::parse("CREATE TABLE t (a text DEFAULT 'carol@corp.example');\nCREATE TABLE u (b int);");
         let found = super::scan(schema.before.iter(), &["carol@corp.example".to_owned()]);
         assert_eq!(found.len(), 1);
         assert!(!found[0].to_string().contains("carol"));

@@ -21,8 +21,10 @@ pub(super) fn filter(
     let root = catalog.root(table).oid;
     let ascents = useful(edges, root);
     let share = |oid: &Oid| shares.get(oid).copied().unwrap_or(Share::Whole);
-    let descents: Vec<&Edge> =
-        edges.iter().filter(|edge| share(&edge.child) == Share::Descent && share(&edge.parent) == Share::Descent).collect();
+    let descents: Vec<&Edge> = edges
+        .iter()
+        .filter(|edge| share(&edge.child) == Share::Descent && share(&edge.parent) == Share::Descent)
+        .collect();
     let seeds = roots.values().cloned().collect::<Vec<_>>().join(" UNION ");
     let down = steps(catalog, &descents, "d", true)?;
     let mut text = format!("WITH RECURSIVE d(t, c) AS (({seeds}){down})");
@@ -76,8 +78,7 @@ fn steps(catalog: &Catalog, edges: &[&Edge], set: &str, down: bool) -> Result<St
             .zip(&edge.parent_columns)
             .map(|(c, p)| format!("ch.{} = pa.{}", ident(c), ident(p)))
             .collect();
-        let (from, to, here) =
-            if down { ("pa", "ch", parent) } else { ("ch", "pa", child) };
+        let (from, to, here) = if down { ("pa", "ch", parent) } else { ("ch", "pa", child) };
         let tables = format!("{} ch, {} pa", child.sql(), parent.sql());
         branches.push(format!(
             "SELECT {to}.tableoid, {to}.ctid FROM {tables} WHERE {set}.t = {from}.tableoid AND {set}.c = {from}.ctid \
@@ -86,10 +87,7 @@ fn steps(catalog: &Catalog, edges: &[&Edge], set: &str, down: bool) -> Result<St
             on.join(" AND ")
         ));
     }
-    Ok(format!(
-        " UNION SELECT x.t, x.c FROM {set}, LATERAL ({}) x(t, c)",
-        branches.join(" UNION ALL ")
-    ))
+    Ok(format!(" UNION SELECT x.t, x.c FROM {set}, LATERAL ({}) x(t, c)", branches.join(" UNION ALL ")))
 }
 
 /// The table itself, or its leaves: what `tableoid` can be.
@@ -104,5 +102,7 @@ fn oids(catalog: &Catalog, table: &Table) -> String {
 }
 
 fn known(catalog: &Catalog, oid: Oid) -> Result<&Table> {
-    catalog.table(oid).ok_or_else(|| Error::Usage("the catalog changed while the subset was planned".to_owned()))
+    catalog
+        .table(oid)
+        .ok_or_else(|| Error::Usage("the catalog changed while the subset was planned".to_owned()))
 }

@@ -12,7 +12,10 @@ pub(super) fn choice(table: &Table, rule: &SubsetRule) -> Result<String> {
     let mut text = format!("SELECT t.tableoid, t.ctid FROM {} t", table.sql());
     if let Some(percent) = rule.percent {
         if !(percent > 0.0 && percent <= 100.0) {
-            return Err(Error::Usage(format!("subset: percent of {} must be above 0 and up to 100", rule.name)));
+            return Err(Error::Usage(format!(
+                "subset: percent of {} must be above 0 and up to 100",
+                rule.name
+            )));
         }
         // The same rows every time, as long as the table stands still.
         text.push_str(&format!(" TABLESAMPLE BERNOULLI ({percent}) REPEATABLE (42)"));
@@ -27,7 +30,11 @@ pub(super) fn choice(table: &Table, rule: &SubsetRule) -> Result<String> {
 
 fn sql(table: &Table, condition: &Condition) -> Result<String> {
     let column = table.column(&condition.column).ok_or_else(|| {
-        Error::Usage(format!("subset: {} has no column {}; correct the condition", table.title(), condition.column))
+        Error::Usage(format!(
+            "subset: {} has no column {}; correct the condition",
+            table.title(),
+            condition.column
+        ))
     })?;
     let name = format!("t.{}", ident(&column.name));
     let value = |scalar: &Scalar| format!("{}::{}", literal(&scalar.to_string()), column.sql_type);
@@ -47,14 +54,22 @@ fn sql(table: &Table, condition: &Condition) -> Result<String> {
     let mut parts = Vec::new();
     parts.extend(equals.as_ref().map(|v| format!("{name} = {}", value(v))));
     parts.extend(not_equals.as_ref().map(|v| format!("{name} <> {}", value(v))));
-    parts.extend(one_of.as_ref().map(|v| if v.is_empty() { "false".into() } else { format!("{name} IN ({})", list(v)) }));
-    parts.extend(not_in.as_ref().map(|v| if v.is_empty() { "true".into() } else { format!("{name} NOT IN ({})", list(v)) }));
+    parts.extend(
+        one_of
+            .as_ref()
+            .map(|v| if v.is_empty() { "false".into() } else { format!("{name} IN ({})", list(v)) }),
+    );
+    parts.extend(
+        not_in
+            .as_ref()
+            .map(|v| if v.is_empty() { "true".into() } else { format!("{name} NOT IN ({})", list(v)) }),
+    );
     parts.extend(less_than.as_ref().map(|v| format!("{name} < {}", value(v))));
     parts.extend(at_least.as_ref().map(|v| format!("{name} >= {}", value(v))));
     parts.extend(starts_with.as_ref().map(|v| format!("starts_with({name}::text, {})", literal(v))));
-    parts.extend(ends_with.as_ref().map(|v| {
-        format!("right({name}::text, {}) = {}", v.chars().count(), literal(v))
-    }));
+    parts.extend(
+        ends_with.as_ref().map(|v| format!("right({name}::text, {}) = {}", v.chars().count(), literal(v))),
+    );
     parts.extend(is_null.map(|null| format!("{name} IS {}NULL", if null { "" } else { "NOT " })));
     match parts.as_slice() {
         [one] => Ok(one.clone()),

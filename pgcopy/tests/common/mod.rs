@@ -75,7 +75,10 @@ impl Server {
         if is_root() {
             std::os::unix::fs::chown(&folder, Some(USER), Some(USER)).unwrap();
         }
-        run(as_user(&bin.join("initdb")).args(["-U", "admin", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"]).arg(folder.join("data")).args(["--locale=C.UTF-8"]));
+        run(as_user(&bin.join("initdb"))
+            .args(["-U", "admin", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"])
+            .arg(folder.join("data"))
+            .args(["--locale=C.UTF-8"]));
         let mut server = Self { folder, bin, child: None };
         server.boot(settings);
         server
@@ -91,12 +94,20 @@ impl Server {
         for setting in settings {
             command.args(["-c", setting]);
         }
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
         self.child = Some(command.stderr(log).spawn().unwrap());
         let until = Instant::now() + Duration::from_secs(120);
         let ready = self.bin.join("pg_isready");
         let ready = if ready.exists() { ready } else { tools().join("pg_isready") };
-        while !as_user(&ready).arg("-h").arg(&self.folder).args(["-d", "postgres"]).status().unwrap().success() {
+        while !as_user(&ready)
+            .arg("-h")
+            .arg(&self.folder)
+            .args(["-d", "postgres"])
+            .status()
+            .unwrap()
+            .success()
+        {
             assert!(Instant::now() < until, "the server did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -130,7 +141,11 @@ impl Server {
     pub async fn sql(&self, database: &str, statements: &str) {
         let session = self.session(database).await;
         session.client.batch_execute("RESET search_path; RESET row_security").await.unwrap();
-        session.client.batch_execute(statements).await.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+        session
+            .client
+            .batch_execute(statements)
+            .await
+            .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
     /// One value as text.
@@ -138,7 +153,9 @@ impl Server {
         let session = self.session(database).await;
         session.client.batch_execute("RESET search_path; RESET row_security").await.unwrap();
         let row = session.client.query_one(&format!("SELECT ({query})::text"), &[]).await;
-        row.unwrap_or_else(|error| panic!("{query}: {error:?}")).get::<_, Option<String>>(0).unwrap_or_default()
+        row.unwrap_or_else(|error| panic!("{query}: {error:?}"))
+            .get::<_, Option<String>>(0)
+            .unwrap_or_default()
     }
 
     /// A database `shop` and a role `copier` that may make databases and is no superuser.
