@@ -9,6 +9,7 @@ mod elect;
 mod history;
 pub mod logs;
 pub mod names;
+mod new_release;
 pub(crate) mod objects;
 mod reasons;
 pub mod references;

@@ -3,15 +3,14 @@
 //! Every rule looks at what is there, none at what was done before: a crash between any two writes leaves a state that
 //! the same rules lead on from.
 
-use crds::release::{Phase, ReleaseSpec, ReleaseStatus};
+use crds::release::{Phase, ReleaseStatus};
 use crds::workload::Config;
 use crds::{Reason, Release, names as crd_names};
 use jiff::{Timestamp, ToSpan as _};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::ResourceExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::command::{self, State};
-use super::names::{self, origin};
+use super::new_release::{Planned, planned, why};
 use super::rollout::{self, is_done};
 use super::wanted::Wanted;
 use super::world::{World, created, version};
@@ -144,7 +143,7 @@ fn attempt(world: &World, decision: &mut Decision) {
         decision.refusal = Some(Refusal::waiting(Reason::Releasing, words));
         return;
     }
-    let release = planned(world, decision, Planned { content, config, why, rollback: None });
+    let release = planned(world, decision.history.newest(), Planned { content, config, why, rollback: None });
     decision.history.push(release);
 }
 
@@ -172,29 +171,6 @@ fn due(world: &World, decision: &mut Decision, content: &str, config: &Config) -
     Some(why(world, runs.unwrap_or(newest), config))
 }
 
-/// What differs from the release before, in words.
-fn why(world: &World, before: &Release, config: &Config) -> String {
-    let spec = &world.environment.spec;
-    let mut changed = Vec::new();
-    if before.spec.image.resolved != spec.image.resolved {
-        changed.push(format!("the image is now {}", spec.image.requested));
-    }
-    let parts = [
-        (
-            "the environment variables",
-            before.spec.config.env != config.env || before.spec.config.env_from != config.env_from,
-        ),
-        ("the release command", before.spec.config.release != config.release),
-        ("the jobs", before.spec.config.jobs != config.jobs),
-        ("the processes", before.spec.config.processes != config.processes),
-    ];
-    changed.extend(parts.iter().filter(|(_, differs)| *differs).map(|(what, _)| format!("{what} changed")));
-    if before.spec.references != world.references.fingerprint {
-        changed.push("a Secret or ConfigMap that it reads changed".into());
-    }
-    if changed.is_empty() { "the configuration changed".into() } else { changed.join("; ") }
-}
-
 /// A release whose pods did not come up gives way to the one that is live, as a new release with the old content.
 fn roll_back(world: &World, decision: &mut Decision) {
     let Some(failed) = decision.history.newest().cloned() else { return };
@@ -209,55 +185,9 @@ fn roll_back(world: &World, decision: &mut Decision) {
         why: why.clone(),
         rollback: Some(&good),
     };
-    let release = planned(world, decision, plan);
+    let release = planned(world, decision.history.newest(), plan);
     decision.tell(EventKind::Warning, Reason::RolledBack, &why);
     decision.history.push(release);
-}
-
-/// What a new release is made of.
-struct Planned<'a> {
-    content: String,
-    config: Config,
-    why: String,
-    rollback: Option<&'a Release>,
-}
-
-fn planned(world: &World, decision: &Decision, plan: Planned<'_>) -> Release {
-    let environment = &world.environment;
-    let spec = &environment.spec;
-    let name = environment.name_any();
-    let number = decision.history.newest().map_or(0, |newest| newest.spec.number) + 1;
-    let image = plan.rollback.map_or(&spec.image, |good| &good.spec.image).clone();
-    let commit = plan.rollback.map_or(&spec.commit, |good| &good.spec.commit).clone();
-    let what = commit.as_ref().map_or_else(
-        || image.resolved.digest().map(|digest| digest.as_str().chars().skip(7).take(7).collect()),
-        |commit| commit.sha.get(..7).map(str::to_owned),
-    );
-    let summary = format!("v{number} ({})", what.unwrap_or_else(|| "no digest".into()));
-    let references =
-        plan.rollback.map_or(&world.references.fingerprint, |good| &good.spec.references).clone();
-    let spec = ReleaseSpec {
-        environment: name.clone(),
-        number,
-        summary,
-        image,
-        config: plan.config,
-        content: plan.content,
-        references,
-        commit,
-        why: plan.why.chars().take(1024).collect(),
-        rollback_of: plan.rollback.map(origin),
-        retry_at: spec.retry_at.clone(),
-    };
-    let mut release = Release::new(&names::release(&name, number), spec);
-    release.metadata = ObjectMeta {
-        name: Some(names::release(&name, number)),
-        namespace: environment.namespace(),
-        labels: Some(names::labels(&environment.spec.app, &name, "release", Some(number))),
-        owner_references: Some(vec![names::owner(environment)]),
-        ..ObjectMeta::default()
-    };
-    release
 }
 
 impl Decision {
