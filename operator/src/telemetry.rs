@@ -14,8 +14,8 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::settings::{LogFormat, Settings};
 
 /// Libraries whose logs may repeat the body of a request or an answer, and so a Secret: they stay silent.
-const SILENT: [&str; 5] =
-    ["kube_client=off", "hyper=off", "hyper_util=off", "rustls=off", "opentelemetry=off"];
+const SILENT: [&str; 6] =
+    ["kube_client=off", "kube_runtime=off", "hyper=off", "hyper_util=off", "rustls=off", "opentelemetry=off"];
 
 /// What must happen before the process ends: the last traces are sent.
 #[derive(Debug, Default)]

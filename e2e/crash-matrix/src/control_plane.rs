@@ -14,8 +14,7 @@ use tokio::process::{Child, Command};
 const TOKEN: &str = "crash-matrix";
 
 /// The controllers that the scenarios need.
-const CONTROLLERS: &str =
-    "deployment,replicaset,statefulset,job,cronjob,garbagecollector,namespace,serviceaccount";
+const CONTROLLERS: &str = "deployment,replicaset,statefulset,job,cronjob,garbagecollector,namespace,serviceaccount,clusterrole-aggregation";
 
 /// A running control plane; it ends with this value.
 pub struct ControlPlane {

@@ -78,7 +78,9 @@ async fn main() -> anyhow::Result<()> {
     done.store(true, Ordering::Release);
     load.await??;
     let Tally { trials, void, late, seen } = total;
-    println!("lease-trials: {trials} trials ({void} void), {seen} writes by leaders, {late} of them after their lease");
+    println!(
+        "lease-trials: {trials} trials ({void} void), {seen} writes by leaders, {late} of them after their lease"
+    );
     ensure!(late == 0, "a leader wrote after its lease had gone to another");
     Ok(())
 }
