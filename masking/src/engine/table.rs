@@ -66,6 +66,12 @@ pub(super) struct SubjectKey {
 pub struct TableMasker {
     table: TableName,
     plan: Arc<Plan>,
+    state: State,
+}
+
+/// What changes from row to row; apart from the plan, so that a row borrows both and counts no references.
+#[derive(Clone)]
+struct State {
     fresh: Fresh,
     scratch: Scratch,
     /// The subjects' tags in the row at hand.
@@ -106,7 +112,8 @@ impl TableMasker {
             })?;
         let people = vec![None; plan.subjects.len()];
         let fresh = Fresh::new(&secrets.seed);
-        Ok(Self { table: table.clone(), plan: Arc::new(plan), fresh, scratch: Scratch::default(), people })
+        let state = State { fresh, scratch: Scratch::default(), people };
+        Ok(Self { table: table.clone(), plan: Arc::new(plan), state })
     }
 
     /// The same masker for another stream of rows: `random: true` draws differ from those of every other stream. Give
@@ -114,7 +121,7 @@ impl TableMasker {
     #[must_use]
     pub fn for_stream(&self, stream: u64) -> Self {
         let mut masker = self.clone();
-        masker.fresh.stream(stream);
+        masker.state.fresh.stream(stream);
         masker
     }
 
@@ -127,11 +134,11 @@ impl TableMasker {
         out.bytes.clear();
         out.cells.clear();
         out.cells.resize(fields.len(), Cell::Keep);
-        self.people.fill(None);
-        let plan = Arc::clone(&self.plan);
+        let Self { table, plan, state } = self;
+        state.people.fill(None);
         if fields.len() != plan.width {
             let why = format!("a row has {} fields where {} are copied", fields.len(), plan.width);
-            return Err(RowError { table: self.table.clone(), column: "*".to_owned(), why });
+            return Err(RowError { table: table.clone(), column: "*".to_owned(), why });
         }
         for worker in &plan.workers {
             let Some(raw) = fields[worker.field] else {
@@ -139,8 +146,11 @@ impl TableMasker {
                 continue;
             };
             let start = out.bytes.len();
-            let outcome = self.cell(&plan, worker, raw, fields, out);
-            let outcome = outcome.map_err(|why| self.refuse(worker, why))?;
+            let outcome = state.cell(plan, worker, raw, fields, out).map_err(|why| RowError {
+                table: table.clone(),
+                column: worker.name.clone(),
+                why: why.to_owned(),
+            })?;
             out.cells[worker.field] = match outcome {
                 Outcome::Null => Cell::Null,
                 Outcome::Same => Cell::Keep,
@@ -152,11 +162,9 @@ impl TableMasker {
         }
         Ok(())
     }
+}
 
-    fn refuse(&self, worker: &Worker, why: Refused) -> RowError {
-        RowError { table: self.table.clone(), column: worker.name.clone(), why: why.to_owned() }
-    }
-
+impl State {
     fn cell(
         &mut self,
         plan: &Plan,
