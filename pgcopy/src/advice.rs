@@ -1,6 +1,8 @@
 //! `policy init` and `policy suggest`: what the masking crate proposes for a live database, by name, type and, where
 //! values may be read, by their shape. What could not be looked at is said.
 
+use std::fmt::Write as _;
+
 use std::collections::HashMap;
 
 use masking::{Code, Locale, Policy, TableName};
@@ -65,13 +67,13 @@ pub async fn suggest(source: &Endpoint, policy: &Policy, samples: bool) -> Resul
         let Some(table) = schema.table(name) else { continue };
         let Some(found) = table.column(column) else { continue };
         if last != Some(name) {
-            text.push_str(&format!("- name: {name}\n  columns:\n"));
+            let _ = write!(text, "- name: {name}\n  columns:\n");
             last = Some(name);
         }
         let values = seen.of(name, column);
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let suggestion = masking::suggest::suggest(table, found, &values);
-        text.push_str(&format!("  {}  # {}\n", suggestion.line(column), suggestion.because));
+        let _ = writeln!(text, "  {}  # {}", suggestion.line(column), suggestion.because);
     }
     Ok(text)
 }

@@ -13,7 +13,7 @@ use args::Cli;
 /// Runs the command.
 pub(crate) async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run::run(cli).await {
+    match Box::pin(run::run(cli)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             display::complain(&format!("keelway-pgcopy: {error}"));

@@ -35,7 +35,10 @@ pub struct Endpoint {
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint").field("name", &self.name).field("database", &self.database()).finish()
+        f.debug_struct("Endpoint")
+            .field("name", &self.name)
+            .field("database", &self.database())
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,6 +131,7 @@ impl Endpoint {
     }
 
     /// The same server and role, another database.
+    #[must_use]
     pub fn with_database(&self, database: &str) -> Self {
         let mut other = self.clone();
         other.config.dbname(database);
@@ -135,6 +139,7 @@ impl Endpoint {
     }
 
     /// The same, under another `application_name` (by which a copy knows its own sessions).
+    #[must_use]
     pub fn with_application(&self, name: &str) -> Self {
         let mut other = self.clone();
         other.config.application_name(name);

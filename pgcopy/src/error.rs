@@ -1,6 +1,6 @@
 //! What can go wrong, sorted by what the caller does next; each class has one exit code.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A reason for which a copy does not start: one undecided column, one exposed object, one missing right.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -112,18 +112,18 @@ impl Error {
 fn redact(db: &tokio_postgres::error::DbError) -> String {
     let code = db.code().code();
     let mut message = db.message().to_owned();
-    if code.starts_with("22") {
-        if let Some(at) = message.find(": \"") {
-            message.truncate(at);
-        }
+    if code.starts_with("22")
+        && let Some(at) = message.find(": \"")
+    {
+        message.truncate(at);
     }
     for (name, value) in [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())] {
         if let Some(value) = value {
-            message.push_str(&format!(" ({name} {value})"));
+            let _ = write!(message, " ({name} {value})");
         }
     }
     if let Some(hint) = db.hint() {
-        message.push_str(&format!("; hint: {hint}"));
+        let _ = write!(message, "; hint: {hint}");
     }
     message
 }
@@ -132,7 +132,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
+        let _ = write!(text, ": {cause}");
         next = cause.source();
     }
     text
@@ -144,6 +144,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Adds what was being done to a database error.
 pub trait Context<T> {
     /// Turns the error into [`Error::Database`].
+    ///
+    /// # Errors
+    /// The error itself, with what was being done.
     fn context(self, doing: impl Into<String>) -> Result<T>;
 }
 

@@ -37,9 +37,11 @@ pub fn grants(
             // A subset walks along foreign keys and tells partitions apart.
             columns.insert("tableoid");
         }
-        let read = decision.copied().filter(|column| match &column.decision {
-            Decision::Keep | Decision::Engine(_) | Decision::Sql(SqlMask::Shuffle { .. }) => true,
-            _ => false,
+        let read = decision.copied().filter(|column| {
+            matches!(
+                &column.decision,
+                Decision::Keep | Decision::Engine(_) | Decision::Sql(SqlMask::Shuffle { .. })
+            )
         });
         columns.extend(read.map(|column| column.column.name.as_str()));
         if !subset.is_empty() {

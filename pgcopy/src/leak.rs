@@ -46,6 +46,7 @@ pub struct Summary {
 
 /// Values of the source. The target's server only ever sees their hashes, for what a statement carries may be logged.
 #[derive(Clone, Default)]
+#[allow(clippy::struct_field_names)]
 pub(crate) struct Values {
     pub(crate) values: Vec<String>,
     hashes: Vec<i64>,
@@ -122,7 +123,7 @@ async fn sample_table(session: &Session, table: &Table, columns: &[String], all:
     let statement =
         format!("SELECT {} FROM ONLY {}{sampled} LIMIT {SAMPLE_ROWS}", list.join(", "), table.sql());
     let rows = session.client.query(&statement, &[]).await.context(format!("sampling {}", table.title()))?;
-    for at in 0..columns.len() {
+    for (at, column) in columns.iter().enumerate() {
         let mut counts: HashMap<(String, i64), usize> = HashMap::new();
         for row in &rows {
             if let (Some(value), Some(hash)) = (row.get::<_, Option<String>>(2 * at), row.get(2 * at + 1)) {
@@ -135,7 +136,7 @@ async fn sample_table(session: &Session, table: &Table, columns: &[String], all:
             .map(|(value, _)| value)
             .collect();
         if rare.is_empty() && !rows.is_empty() {
-            all.not_seen.push(format!("{}.{}: no telling values in the sample", table.title(), columns[at]));
+            all.not_seen.push(format!("{}.{}: no telling values in the sample", table.title(), column));
         }
         rare.sort_unstable();
         rare.truncate(PER_COLUMN);

@@ -55,6 +55,7 @@ impl Mark {
     }
 
     /// The same in another state.
+    #[must_use]
     pub fn with(&self, state: State) -> Self {
         Self { state, ..self.clone() }
     }

@@ -11,6 +11,7 @@ use crate::sql::ident;
 
 /// One table's part of the copy.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each says another thing")]
 pub struct TablePlan {
     /// The table's id at the source.
     pub oid: Oid,

@@ -129,7 +129,10 @@ fn shares(catalog: &Catalog, edges: &[Edge], roots: &BTreeMap<Oid, String>) -> H
     shares
 }
 
-/// Of a table, for `--dry-run` and the docs.
+/// How much of a table is taken.
+///
+/// # Errors
+/// As [`filters`].
 pub fn share(catalog: &Catalog, rules: &[SubsetRule], table: &Table) -> Result<Share> {
     let roots = roots(catalog, rules)?;
     let shares = shares(catalog, &edges(catalog), &roots);

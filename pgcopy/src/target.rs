@@ -1,6 +1,8 @@
 //! The database that is being made: created beside the target under another name, marked, closed to applications, and
 //! renamed when everything in it has been checked.
 
+use std::fmt::Write as _;
+
 use crate::catalog::{self, Server};
 use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Finding, Result};
@@ -194,7 +196,7 @@ fn locale(source: &Server) -> String {
     if let (provider @ ("i" | "b"), Some(locale)) = (source.provider.as_str(), &source.locale) {
         let (name, option) =
             if provider == "i" { ("icu", "ICU_LOCALE") } else { ("builtin", "BUILTIN_LOCALE") };
-        text.push_str(&format!(" LOCALE_PROVIDER {name} {option} {}", literal(locale)));
+        let _ = write!(text, " LOCALE_PROVIDER {name} {option} {}", literal(locale));
     }
     text
 }

@@ -1,5 +1,13 @@
 //! Clones, drops and marks.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use std::time::Duration;

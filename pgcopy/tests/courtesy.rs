@@ -1,5 +1,13 @@
 //! What happens to others, and what others do to us: writers, DDL, TRUNCATE, kills.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,13 @@
 //! The ends of the range: a row of 200 MB, a thousand tables, a hostile search path, a standby.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use std::process::Command;

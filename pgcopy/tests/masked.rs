@@ -1,5 +1,13 @@
 //! What leaves and what does not: masks, refusals, canaries, the report.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use std::process::Command;

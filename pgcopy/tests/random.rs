@@ -1,5 +1,14 @@
 //! Random schemas and policies: whatever they are, the copy holds what it promises.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use common::{Server, copy, options, policy};

@@ -1,5 +1,13 @@
 //! Subsets: what belongs and what is needed, and nothing else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use common::{Server, copy, options, policy};

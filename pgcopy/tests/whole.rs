@@ -1,5 +1,13 @@
 //! A copy brings everything that a schema can hold, between every pair of versions.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
 mod common;
 
 use common::{Server, copy, options, policy};

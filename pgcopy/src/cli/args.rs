@@ -271,7 +271,7 @@ mod tests {
     fn sizes_and_durations_parse_or_say_how_to_write_them() {
         assert_eq!(bytes("20M"), Ok(20 << 20));
         assert!(bytes("0").is_err() && bytes("20X").is_err() && bytes("99999999999G").is_err());
-        assert_eq!(duration("30m"), Ok(std::time::Duration::from_secs(1800)));
+        assert_eq!(duration("30m"), Ok(std::time::Duration::from_mins(30)));
         assert!(duration("30").is_err());
     }
 }

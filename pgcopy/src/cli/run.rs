@@ -17,7 +17,7 @@ use super::display;
 /// Runs one command.
 pub(super) async fn run(cli: Cli) -> Result<()> {
     match cli.command {
-        Command::Copy(args) => run_copy(*args).await,
+        Command::Copy(args) => Box::pin(run_copy(*args)).await,
         Command::Policy(args) => run_policy(args).await,
         Command::Verify(args) => run_verify(args).await,
         Command::Clone(args) => run_clone(args).await,

@@ -114,6 +114,7 @@ pub fn classify(sql: &str) -> Statement {
     Statement { sql: sql.trim().to_owned(), phase, kind, lock, tables, subject }
 }
 
+#[allow(clippy::unnested_or_patterns, reason = "one line per statement reads better")]
 fn sort(words: &[&str], tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
     use Kind as K;
     use Phase::{After, Before, Drop, LeftOut};
@@ -213,6 +214,7 @@ fn name_at(tokens: &[Token<'_>], at: usize) -> Option<String> {
 }
 
 /// The tables that a statement of the last phase locks.
+#[allow(clippy::unnested_or_patterns)]
 fn tables(words: &[&str], tokens: &[Token<'_>]) -> Vec<String> {
     let behind = |keyword: &str| {
         let at = tokens.iter().position(|token| token.is(keyword))? + 1;

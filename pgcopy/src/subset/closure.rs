@@ -1,5 +1,7 @@
 //! The query behind one table's part of a subset.
 
+use std::fmt::Write as _;
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Edge, Share};
@@ -34,7 +36,7 @@ pub(super) fn filter(
         let whole = known(catalog, oid)?;
         begin.push(format!("SELECT w.tableoid, w.ctid FROM {} w", whole.sql()));
     }
-    text.push_str(&format!(", a(t, c) AS (({}){up})", begin.join(" UNION ")));
+    let _ = write!(text, ", a(t, c) AS (({}){up})", begin.join(" UNION "));
     Ok(format!("t.ctid IN ({text} SELECT a.c FROM a WHERE a.t = {}::oid)", table.oid))
 }
 

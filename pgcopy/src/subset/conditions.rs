@@ -1,6 +1,8 @@
 //! Typed conditions as SQL. Only names from the catalog and quoted literals reach the text; a literal takes the column's
 //! type, so an index can serve it.
 
+use std::fmt::Write as _;
+
 use masking::{Condition, Scalar, SubsetRule};
 
 use crate::catalog::Table;
@@ -18,12 +20,12 @@ pub(super) fn choice(table: &Table, rule: &SubsetRule) -> Result<String> {
             )));
         }
         // The same rows every time, as long as the table stands still.
-        text.push_str(&format!(" TABLESAMPLE BERNOULLI ({percent}) REPEATABLE (42)"));
+        let _ = write!(text, " TABLESAMPLE BERNOULLI ({percent}) REPEATABLE (42)");
     }
     let conditions =
         rule.conditions.iter().map(|condition| sql(table, condition)).collect::<Result<Vec<String>>>()?;
     if !conditions.is_empty() {
-        text.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+        let _ = write!(text, " WHERE {}", conditions.join(" AND "));
     }
     Ok(text)
 }

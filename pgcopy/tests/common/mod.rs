@@ -1,5 +1,12 @@
 //! Real servers for the tests: binaries from `hack/postgres.sh`, data in a short folder under /tmp, run as an ordinary
 //! user (Postgres refuses root), reached over a Unix socket.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::HashMap;
@@ -97,7 +104,7 @@ impl Server {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
         self.child = Some(command.stderr(log).spawn().unwrap());
-        let until = Instant::now() + Duration::from_secs(120);
+        let until = Instant::now() + Duration::from_mins(2);
         let ready = self.bin.join("pg_isready");
         let ready = if ready.exists() { ready } else { tools().join("pg_isready") };
         while !as_user(&ready)
