@@ -67,6 +67,8 @@ e2e: ## Tests on the real cluster
 image: ## Build and push the operator's image: make image REGISTRY=registry.example.com/acme
 	hack/image.sh
 
+bench: bench-sync bench-copy bench-autoscale ## All figures
+
 include $(wildcard hack/*.mk)
 
-.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e image
+.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e image bench
