@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::api;
 use crate::control_plane::ControlPlane;
 use crate::git_server::GitServer;
-use crate::operator::{Launch, Operator};
+use crate::operator::{Launch, Operator, free_address};
 use crate::point::Point;
 use crate::proxy::{Moment, Proxy, Record};
 use crate::scenario::{Phase, Scenario, Stage};
@@ -30,6 +30,8 @@ pub struct Matrix {
     proxy: Proxy,
     launch: Launch,
     operator: Option<Operator>,
+    /// Since when the operator that runs now is known to lead.
+    leads: Option<Instant>,
     masks: Masks,
     runs: u32,
     folder: tempfile::TempDir,
@@ -85,11 +87,10 @@ impl Matrix {
             lease: Duration::from_secs(30),
             request_timeout: Duration::from_secs(10),
             folder: folder.path().to_owned(),
-            // Nobody asks there, so any port will do, and none can be taken.
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen: free_address()?,
             environment: bug.iter().map(|bug| ("KEELWAY_BUG".into(), (*bug).into())).collect(),
         };
-        Ok(Self { plane, git, proxy, launch, operator: None, masks, runs: 0, folder })
+        Ok(Self { plane, git, proxy, launch, operator: None, leads: None, masks, runs: 0, folder })
     }
 
     /// Runs a scenario once, with the operator ended at `trap` if one is given.
@@ -170,6 +171,9 @@ impl Matrix {
             None => false,
         };
         if !runs {
+            // A port that was free a moment ago may be taken meanwhile; the next start takes another one.
+            self.launch.listen = free_address()?;
+            self.leads = None;
             let operator = self.launch.start()?;
             self.proxy.aim(operator.id());
             self.operator = Some(operator);
@@ -187,18 +191,29 @@ impl Matrix {
             }
             self.revive()?;
             tokio::time::sleep(Duration::from_millis(60)).await;
-            let quiet =
-                self.proxy.last().is_none_or(|last| last.elapsed() > QUIET) && began.elapsed() > QUIET;
+            self.look_whether_it_leads().await;
+            let last = self.proxy.last();
+            let quiet = [last, self.leads, Some(began)].into_iter().flatten().all(|at| at.elapsed() > QUIET);
             let stuck = began.elapsed() > STUCK;
-            if quiet || stuck {
+            if (quiet && self.leads.is_some()) || stuck {
                 let state = Snapshot::take(&self.plane.client, namespace).await?;
-                if (phase.done)(&state) {
+                // A write in the midst of the lists would tear the picture.
+                if (phase.done)(&state) && self.proxy.last() == last {
                     return Ok(Settled::Done(state));
                 }
                 if stuck {
                     return Ok(Settled::Stuck(state));
                 }
             }
+        }
+    }
+
+    /// A quiet that lasts because the operator has only just been started says nothing.
+    async fn look_whether_it_leads(&mut self) {
+        if self.leads.is_none() {
+            let metrics = self.launch.get("/metrics").await;
+            let leads = metrics.is_ok_and(|(_, text)| text.lines().any(|line| line == "keelway_leader 1"));
+            self.leads = leads.then(Instant::now);
         }
     }
 
