@@ -52,7 +52,7 @@ fn placed(mut object: Value, space: &Space, at: usize) -> Value {
 async fn what_is_planned_is_stable_on_a_real_api_server() -> anyhow::Result<()> {
     let space = Space::new("honesty").await?;
     let planned = planned()?;
-    assert!(planned.len() >= 40, "only {} objects", planned.len());
+    assert!(planned.len() >= 35, "only {} objects", planned.len());
     let params = PatchParams::apply("keelway").force();
     for (at, (case, object)) in planned.into_iter().enumerate() {
         let object = placed(object, &space, at);
@@ -76,7 +76,10 @@ async fn what_is_planned_is_stable_on_a_real_api_server() -> anyhow::Result<()> 
         assert_eq!(first.metadata.generation, second.metadata.generation, "{case}: {name}");
         let wanted = Manifest::new(object).ok_or_else(|| anyhow::anyhow!("{case}: no manifest"))?;
         let live = serde_json::to_value(&second)?;
-        assert!(matching::holds(&live, &wanted), "{case}: {name} does not count as what was wanted: {live:#}");
+        assert!(
+            matching::holds(&live, &wanted),
+            "{case}: {name} does not count as what was wanted: {live:#}"
+        );
     }
     space.done().await
 }

@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, ListParams};
 
 fn app(processes: &str) -> anyhow::Result<String> {
     Ok(format!(
-        "apiVersion: keelway.dev/v1alpha1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  image: {}\n  rollout: {{deadline: 15s}}\n  \
+        "apiVersion: keelway.dev/v1alpha1\nkind: App\nmetadata: {{name: shop}}\nspec:\n  image: {}\n  rollout: {{deadline: 45s}}\n  \
          processes: {processes}\n",
         hello("1")?
     ))
@@ -44,9 +44,9 @@ async fn a_singleton_never_runs_twice_and_its_broken_release_is_rolled_back() ->
 
     let watched = tokio::spawn(watch_for_two(space.api()));
     space.apply(&app("[{name: worker, size: nano, singleton: true, command: [/hello, worker]}]")?).await?;
-    space.until("the singleton runs", "shop", 90, runs("v2 ")).await?;
+    space.until("the singleton runs", "shop", 120, runs("v2 ")).await?;
     space.apply(&app("[{name: worker, size: nano, singleton: true, command: [/hello, nonsense]}]")?).await?;
-    space.until("the broken one is rolled back", "shop", 90, rolled_back).await?;
+    space.until("the broken one is rolled back", "shop", 150, rolled_back).await?;
     let whole = |set: &StatefulSet| {
         let status = set.status.as_ref()?;
         (status.ready_replicas == Some(1) && status.current_revision == status.update_revision).then_some(())
