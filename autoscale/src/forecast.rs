@@ -46,16 +46,18 @@ impl Rates {
 impl Forecast {
     /// The rates after `fresh` new seconds; the noise is learned after it was used, so one tick cannot excuse itself.
     pub fn rates(&mut self, window: &Window, fresh: i64, k: &Constants) -> Rates {
-        let steady = window.rate(0, k.steady_window, k.retry_cap);
-        let mut rates = Rates { steady, fast: steady, slope: 0.0 };
+        // Retries echo trouble: they count as load, but a rise of them is no rise of demand.
+        let first = window.rate(0, k.steady_window, 0.0);
+        let echo = window.rate(0, k.steady_window, k.retry_cap) - first;
+        let mut rates = Rates { steady: first, fast: first, slope: 0.0 };
         for (i, &w) in SCALES.iter().enumerate() {
             if window.age() < 2 * w {
                 break;
             }
-            let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| window.rate(b * w, w, k.retry_cap));
+            let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| window.rate(b * w, w, 0.0));
             let noise = self.variance[i].max(2.0 * m1.max(1.0 / w as f64) / w as f64);
             let sigma = noise.sqrt();
-            if m0 - steady > k.significance * sigma {
+            if m0 - first > k.significance * sigma {
                 rates.fast = rates.fast.max(m0);
             }
             // The three rises must be alike, or it is a step with noise on both sides.
@@ -73,6 +75,7 @@ impl Forecast {
         if fresh > 0 {
             self.seen = (self.seen + fresh as f64).min(MEMORY);
         }
+        (rates.steady, rates.fast) = (rates.steady + echo, rates.fast + echo);
         rates
     }
 
