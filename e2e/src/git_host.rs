@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::kubectl::run;
+use crate::kubectl::{run, run_with};
 use crate::setting;
 
 /// The git host, as its admin.
@@ -57,11 +57,11 @@ impl GitHost {
         self.call("POST", "/user/repos", Some(&body)).await?;
         let url = format!("{}/{}/{name}.git", self.url.trim_end_matches('/'), self.user);
         let folder = std::env::temp_dir().join(format!("keelway-e2e-{}-{name}", std::process::id()));
-        let repo = Repo { path: format!("{}/{name}", self.user), url, folder, options: self.options() };
+        let repo = Repo { path: format!("{}/{name}", self.user), url, folder, options: self.options(), authority: self.authority.display().to_string() };
         let folder = repo.folder.display().to_string();
         let mut arguments: Vec<&str> = repo.options.iter().map(String::as_str).collect();
         arguments.extend(["clone", "-q", &repo.url, &folder]);
-        run("git", &arguments, None).await?;
+        run_with("git", &arguments, None, &[("GIT_SSL_CAINFO", &repo.authority)]).await?;
         Ok(repo)
     }
 
@@ -79,10 +79,8 @@ impl GitHost {
     }
 
     fn options(&self) -> Vec<String> {
-        let authority = self.authority.display();
         let mut options = Vec::new();
         for option in [
-            format!("http.sslCAInfo={authority}"),
             format!("http.extraHeader=Authorization: token {}", self.token),
             "user.name=A Tester".to_owned(),
             "user.email=tester@example.com".to_owned(),
@@ -101,6 +99,7 @@ pub struct Repo {
     pub url: String,
     folder: PathBuf,
     options: Vec<String>,
+    authority: String,
 }
 
 impl Repo {
@@ -115,10 +114,12 @@ impl Repo {
     /// When git does.
     pub async fn git(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let folder = self.folder.display().to_string();
+        // Without this git would look for a repository in the folders above.
+        anyhow::ensure!(self.folder.join(".git").is_dir(), "{folder} is no clone");
         let mut all: Vec<&str> = self.options.iter().map(String::as_str).collect();
         all.extend(["-C", &folder]);
         all.extend(arguments);
-        run("git", &all, None).await
+        run_with("git", &all, None, &[("GIT_SSL_CAINFO", &self.authority)]).await
     }
 
     /// Writes a file of the clone; `None` removes it.

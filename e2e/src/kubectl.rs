@@ -27,8 +27,24 @@ pub async fn apply(namespace: &str, yaml: &str) -> anyhow::Result<String> {
 /// # Errors
 /// When it cannot be started or ends with another code than 0.
 pub async fn run(program: &str, arguments: &[&str], input: Option<&str>) -> anyhow::Result<String> {
+    run_with(program, arguments, input, &[]).await
+}
+
+/// Runs a program as [`run`] does, with variables of its environment set.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    program: &str,
+    arguments: &[&str],
+    input: Option<&str>,
+    variables: &[(&str, &str)],
+) -> anyhow::Result<String> {
     let mut command = Command::new(program);
+    // What kubectl remembers of another cluster at the same address would hide our kinds.
+    command.env("KUBECACHEDIR", std::env::temp_dir().join(format!("keelway-e2e-kubectl-{}", std::process::id())));
     command
+        .envs(variables.iter().copied())
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -47,6 +47,8 @@ fn operator() -> Vec<PolicyRule> {
         rule("", &["services"], &OWN),
         rule("", &["pods"], &["list", "watch", "patch"]),
         rule("", &["pods/log"], &["get"]),
+        // Whether the account that a ConfigRepo names is there, before it is acted as.
+        rule("", &["serviceaccounts"], &["get"]),
         rule("", &["secrets", "configmaps"], &WATCH),
         rule("", &["nodes"], &["list", "watch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),
