@@ -57,7 +57,13 @@ impl GitHost {
         self.call("POST", "/user/repos", Some(&body)).await?;
         let url = format!("{}/{}/{name}.git", self.url.trim_end_matches('/'), self.user);
         let folder = std::env::temp_dir().join(format!("keelway-e2e-{}-{name}", std::process::id()));
-        let repo = Repo { path: format!("{}/{name}", self.user), url, folder, options: self.options(), authority: self.authority.display().to_string() };
+        let repo = Repo {
+            path: format!("{}/{name}", self.user),
+            url,
+            folder,
+            options: self.options(),
+            authority: self.authority.display().to_string(),
+        };
         let folder = repo.folder.display().to_string();
         let mut arguments: Vec<&str> = repo.options.iter().map(String::as_str).collect();
         arguments.extend(["clone", "-q", &repo.url, &folder]);

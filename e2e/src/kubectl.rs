@@ -42,7 +42,10 @@ pub async fn run_with(
 ) -> anyhow::Result<String> {
     let mut command = Command::new(program);
     // What kubectl remembers of another cluster at the same address would hide our kinds.
-    command.env("KUBECACHEDIR", std::env::temp_dir().join(format!("keelway-e2e-kubectl-{}", std::process::id())));
+    command.env(
+        "KUBECACHEDIR",
+        std::env::temp_dir().join(format!("keelway-e2e-kubectl-{}", std::process::id())),
+    );
     command
         .envs(variables.iter().copied())
         .args(arguments)

@@ -5,6 +5,7 @@ use e2e::{Space, hello};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 /// An App with one small, quick `web` and these further lines of its spec.
@@ -55,7 +56,7 @@ async fn a_crash_is_rolled_back_to_the_very_same_pods_and_told_with_its_log() ->
     let token = "{name: TOKEN, valueFrom: {secretKeyRef: {name: keys, key: token}}}";
     space.apply(&web(token)?).await?;
     space.until("v1 runs", "shop", 60, runs("v1 ")).await?;
-    let pods = space.api::<Pod>().list(&Default::default()).await?;
+    let pods = space.api::<Pod>().list(&ListParams::default()).await?;
     let before = pods.items[0].metadata.uid.clone();
 
     // It quotes the Secret's value in its log on purpose.
@@ -64,12 +65,12 @@ async fn a_crash_is_rolled_back_to_the_very_same_pods_and_told_with_its_log() ->
         &["v2 is held", "v3", "goes on running", "exit code 1", "FAIL_START is set", "[redacted] today"];
     let message = space.until("it is rolled back", "shop", 60, says(words)).await?;
     assert!(!message.contains("s3cr3t"), "{message}");
-    let after = space.api::<Pod>().list(&Default::default()).await?;
+    let after = space.api::<Pod>().list(&ListParams::default()).await?;
     assert!(
         after.items.iter().any(|pod| pod.metadata.uid == before),
         "the old pod must not have been restarted"
     );
-    let sets = space.api::<ReplicaSet>().list(&Default::default()).await?;
+    let sets = space.api::<ReplicaSet>().list(&ListParams::default()).await?;
     assert_eq!(sets.items.len(), 2, "a rollback brings the old ReplicaSet back");
 
     space.patch::<App>("shop", json!({"metadata": {"annotations": {"keelway.dev/retry-at": "now"}}})).await?;
@@ -121,7 +122,7 @@ async fn a_release_command_runs_once_and_its_failure_keeps_the_old_release() -> 
     let deployment: Deployment = space.api().get("shop-production-web").await?;
     let labels = deployment.metadata.labels.unwrap_or_default();
     assert_eq!(labels["keelway.dev/release"], "v1");
-    assert_eq!(space.api::<Job>().list(&Default::default()).await?.items.len(), 2);
+    assert_eq!(space.api::<Job>().list(&ListParams::default()).await?.items.len(), 2);
     space.done().await
 }
 
@@ -172,7 +173,7 @@ async fn deleting_the_app_removes_what_it_made_and_nothing_else() -> anyhow::Res
     space.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine}\ndata: {a: b}").await?;
     space.apply(&web("{name: A, valueFrom: {configMapKeyRef: {name: mine, key: a}}}")?).await?;
     space.until("v1 runs", "shop", 60, runs("v1 ")).await?;
-    space.api::<App>().delete("shop", &Default::default()).await?;
+    space.api::<App>().delete("shop", &DeleteParams::default()).await?;
     space.until_gone::<Deployment>("shop-production-web", 30).await?;
     space.until_gone::<Service>("shop-production-web", 30).await?;
     space.until_gone::<Release>("shop-production-v1", 30).await?;

@@ -11,7 +11,10 @@ pub fn files(all: &[CustomResourceDefinition]) -> Vec<(&'static str, Vec<PolicyR
         ("rules-operator.yaml", operator()),
         ("rules-operator-own-namespace.yaml", own_namespace()),
         ("rules-view.yaml", vec![people(all, &["get", "list", "watch"], true)]),
-        ("rules-edit.yaml", vec![people(all, &["create", "update", "patch", "delete", "deletecollection"], false)]),
+        (
+            "rules-edit.yaml",
+            vec![people(all, &["create", "update", "patch", "delete", "deletecollection"], false)],
+        ),
     ]
 }
 

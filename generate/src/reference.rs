@@ -24,7 +24,9 @@ pub fn page(definition: &CustomResourceDefinition) -> String {
     text += schema.description.as_deref().unwrap_or_default();
     text += "\n";
     for part in ["spec", "status"] {
-        let Some(props) = schema.properties.as_ref().and_then(|properties| properties.get(part)) else { continue };
+        let Some(props) = schema.properties.as_ref().and_then(|properties| properties.get(part)) else {
+            continue;
+        };
         text += &format!("\n## {part}\n\n| field | type | what it says |\n|---|---|---|\n");
         rows(part, props, &mut text);
         let mut rules = Vec::new();
@@ -62,7 +64,12 @@ fn rows(path: &str, props: &JSONSchemaProps, text: &mut String) {
 
 fn type_of(field: &JSONSchemaProps) -> String {
     if let Some(values) = &field.enum_ {
-        return values.iter().map(|value| format!("`{}`", value.0)).collect::<Vec<_>>().join(", ").replace('"', "");
+        return values
+            .iter()
+            .map(|value| format!("`{}`", value.0))
+            .collect::<Vec<_>>()
+            .join(", ")
+            .replace('"', "");
     }
     match (&field.type_, &field.items) {
         (Some(kind), Some(JSONSchemaPropsOrArray::Schema(item))) if kind == "array" => {

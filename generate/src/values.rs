@@ -180,7 +180,9 @@ pub fn schema() -> Value {
 fn strip_formats(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            map.retain(|key, value| key != "format" || !value.as_str().is_some_and(|text| text.starts_with("uint")));
+            map.retain(|key, value| {
+                key != "format" || !value.as_str().is_some_and(|text| text.starts_with("uint"))
+            });
             map.values_mut().for_each(strip_formats);
         }
         Value::Array(items) => items.iter_mut().for_each(strip_formats),

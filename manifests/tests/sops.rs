@@ -1,5 +1,7 @@
 //! Files that the real sops encrypted, decrypted by us, compared with what the real sops decrypts.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
 use std::path::{Path, PathBuf};
 
 use manifests::sops::Identities;

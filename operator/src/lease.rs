@@ -72,7 +72,7 @@ impl Elector {
                 }
                 Some(Ok(Attempt::Taken)) => {}
                 Some(Err(error)) => {
-                    warn!(class = class(&error), "the lease could not be read or taken; it is tried again")
+                    warn!(class = class(&error), "the lease could not be read or taken; it is tried again");
                 }
             }
             if stop.run_until_cancelled(tokio::time::sleep(self.length / RENEWALS)).await.is_none() {
@@ -93,7 +93,7 @@ impl Elector {
                     break;
                 }
                 Err(error) => {
-                    warn!(class = class(&error), "the lease could not be renewed; it is tried again")
+                    warn!(class = class(&error), "the lease could not be renewed; it is tried again");
                 }
             }
             self.metrics.lease(self.fence.remaining());
@@ -127,7 +127,7 @@ impl Elector {
         let before = Held::from_now(self.length);
         let taken = match self.read().await? {
             None => self.create().await?,
-            Some(lease) if self.is_ours(&lease) || self.is_free(&lease) || self.is_over(&lease) => {
+            Some(lease) if self.is_ours(&lease) || Self::is_free(&lease) || self.is_over(&lease) => {
                 self.replace(&self.claimed(lease)).await?
             }
             Some(_) => return Ok(Attempt::Taken),
@@ -173,7 +173,7 @@ impl Elector {
         holder(lease) == self.identity
     }
 
-    fn is_free(&self, lease: &Lease) -> bool {
+    fn is_free(lease: &Lease) -> bool {
         holder(lease).is_empty()
     }
 

@@ -36,7 +36,10 @@ impl Server {
 }
 
 fn refused(status: StatusCode, reason: &str) -> (StatusCode, Value) {
-    (status, json!({"kind": "Status", "status": "Failure", "message": reason, "reason": reason, "code": status.as_u16()}))
+    (
+        status,
+        json!({"kind": "Status", "status": "Failure", "message": reason, "reason": reason, "code": status.as_u16()}),
+    )
 }
 
 fn client(server: &Arc<Mutex<Server>>) -> Client {

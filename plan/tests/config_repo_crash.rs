@@ -1,6 +1,8 @@
 //! The inventory and pruning against crashes: whatever the moment at which the operator dies, the next run ends with
 //! exactly the objects of git, forgets none, and deletes nothing that git has or that is not ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
 use std::collections::BTreeMap;
 
 use crds::config_repo::ObjectRef;

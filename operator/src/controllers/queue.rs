@@ -1,7 +1,7 @@
 //! Which keys are to be looked at, and when. One key is never handed out twice at a time; a key that is woken while
 //! it is out comes back once.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,7 +66,7 @@ struct Inner {
     due: VecDeque<Key>,
     waiting: HashSet<Key>,
     /// Keys that are due later, in order of time; a key has one time.
-    later: BTreeMap<(Instant, Key), ()>,
+    later: BTreeSet<(Instant, Key)>,
     times: HashMap<Key, Instant>,
     /// Keys that are out; `true` when woken since.
     out: HashMap<Key, bool>,
@@ -93,7 +93,7 @@ impl Queue {
             None => {}
         }
         inner.times.insert(key.clone(), at);
-        inner.later.insert((at, key), ());
+        inner.later.insert((at, key));
         drop(inner);
         self.news.notify_one();
     }
@@ -134,8 +134,8 @@ impl Queue {
     /// A key that is due, or when the next one will be.
     fn take(&self, now: Instant) -> Result<Key, Option<Instant>> {
         let mut inner = self.lock();
-        while inner.later.first_key_value().is_some_and(|((at, _), ())| *at <= now) {
-            let Some(((_, key), ())) = inner.later.pop_first() else { break };
+        while inner.later.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = inner.later.pop_first() else { break };
             inner.times.remove(&key);
             match inner.out.get_mut(&key) {
                 Some(again) => *again = true,
@@ -152,7 +152,7 @@ impl Queue {
                 inner.out.insert(key.clone(), false);
                 Ok(key)
             }
-            None => Err(inner.later.first_key_value().map(|((at, _), ())| *at)),
+            None => Err(inner.later.first().map(|(at, _)| *at)),
         }
     }
 

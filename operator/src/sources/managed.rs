@@ -69,10 +69,8 @@ impl Managed {
             set.iter().map(|planned| Topic::of(&planned.key)).collect();
         repo.watches.retain(|topic, _| topics.contains(topic));
         for topic in topics {
-            if !repo.watches.contains_key(&topic) {
-                let watch = self.watch(key.clone(), uid, identity, topic.clone());
-                repo.watches.insert(topic, watch);
-            }
+            let wanted = topic.clone();
+            repo.watches.entry(topic).or_insert_with(|| self.watch(key.clone(), uid, identity, wanted));
         }
     }
 

@@ -12,8 +12,8 @@ mod watch;
 
 pub use git::Fetcher;
 pub use logs::Logs;
-pub use managed::Managed;
 pub(crate) use managed::Index as ManagedIndex;
+pub use managed::Managed;
 pub use references::{Reader, Readers};
 pub use registry::Registries;
 pub use sizes::load as load_sizes;

@@ -245,6 +245,7 @@ async fn create_key(context: &Context, namespace: &str) -> Result<(), Refusal> {
     }
 }
 
+#[expect(clippy::default_trait_access, reason = "its type is longer than this function")]
 fn mac(key: &[u8]) -> Hmac<Sha256> {
     // HMAC takes keys of any length.
     Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()))

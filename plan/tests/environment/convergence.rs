@@ -72,11 +72,11 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn happen(sim: &mut Sim, happening: &Happening) {
     match happening {
         Happening::Apply(image, shape, command, replicas) => {
-            sim.user_applies(&spec(*image, *shape, *command, *replicas))
+            sim.user_applies(&spec(*image, *shape, *command, *replicas));
         }
         Happening::Retry(value) => sim.user_annotates("keelway.dev/retry-at", &value.to_string()),
         Happening::Scale(replicas) => {
-            sim.scale_by_hand(&key("apps/v1", "Deployment", "shop-production-web"), *replicas)
+            sim.scale_by_hand(&key("apps/v1", "Deployment", "shop-production-web"), *replicas);
         }
         Happening::Secret(value) => sim.references.fingerprint = value.to_string(),
         Happening::App(limit) => sim.reconcile_app(*limit),

@@ -44,7 +44,7 @@ impl Pass<'_> {
         let fetcher = &self.repos.fetcher;
         let mut look = fetcher.look(self.key, &spec);
         let due = look.due(|ended| self.next_look(ended));
-        if (due.is_none_or(|due| due <= now) || news) && !(look.running && !news) {
+        if news || due.is_none_or(|due| due <= now) && !look.running {
             fetcher.fetch(self.key, self.request().await?, spec.clone());
             memory.asked.clone_from(&asked);
             look = fetcher.look(self.key, &spec);

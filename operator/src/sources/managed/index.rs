@@ -236,7 +236,7 @@ mod tests {
             assert!(!index.is_contested(&planned.key));
             index.repaired(&planned.key);
         }
-        assert_eq!(index.contested(), [planned.key.clone()]);
+        assert_eq!(index.contested(), std::slice::from_ref(&planned.key));
         tokio::time::advance(WINDOW).await;
         assert!(index.contested().is_empty());
     }

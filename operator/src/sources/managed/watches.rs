@@ -102,10 +102,10 @@ impl Managed {
                     self.mark(state, FULL);
                 }
                 Ok(Event::Apply(object)) => {
-                    value(object, &topic).iter().for_each(|live| self.shown(&key, live))
+                    value(object, &topic).iter().for_each(|live| self.shown(&key, live));
                 }
                 Ok(Event::Delete(object)) => {
-                    value(object, &topic).iter().for_each(|live| self.gone(&key, live))
+                    value(object, &topic).iter().for_each(|live| self.gone(&key, live));
                 }
                 Err(error) => {
                     debug!(object = %key, kind = topic.kind, "a watch of applied objects failed; it is started again");
@@ -177,12 +177,12 @@ fn value(object: DynamicObject, topic: &Topic) -> Option<Value> {
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
-        watcher::Error::WatchError(status) => status,
-        _ => return false,
+    let (watcher::Error::InitialListFailed(kube::Error::Api(status))
+    | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+    | watcher::Error::WatchFailed(kube::Error::Api(status))
+    | watcher::Error::WatchError(status)) = error
+    else {
+        return false;
     };
     status.code == 403
 }
