@@ -10,8 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 func claim(change func(*corev1.PersistentVolumeClaim)) *corev1.PersistentVolumeClaim {
@@ -52,6 +55,13 @@ func TestAFolderComesWithTheVolumeAndGoesWithTheClaim(t *testing.T) {
 	defer cancel()
 	folder := t.TempDir()
 	client := fake.NewClientset(claim(func(*corev1.PersistentVolumeClaim) {}))
+	// The fake client forgets what happens between an informer's list and its watch; a real API server does not.
+	watched := make(chan struct{}, 8)
+	client.PrependWatchReactor("*", func(action clienttesting.Action) (bool, watch.Interface, error) {
+		w, err := client.Tracker().Watch(action.GetResource(), action.GetNamespace())
+		watched <- struct{}{}
+		return true, w, err
+	})
 	factory := informers.NewSharedInformerFactory(client, 0)
 	controller, err := New(client, factory, folder, "n")
 	if err != nil {
@@ -59,6 +69,8 @@ func TestAFolderComesWithTheVolumeAndGoesWithTheClaim(t *testing.T) {
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
+	<-watched // claims and volumes
+	<-watched
 	go controller.Run(ctx)
 	path := filepath.Join(folder, "pvc-u1")
 	eventually(t, "the folder is open to every user", func() bool {
@@ -66,6 +78,18 @@ func TestAFolderComesWithTheVolumeAndGoesWithTheClaim(t *testing.T) {
 		return err == nil && info.Mode().Perm() == 0o777
 	})
 	volumes := client.CoreV1().PersistentVolumes()
+	eventually(t, "the volume is made", func() bool {
+		_, err := volumes.Get(ctx, "pvc-u1", metav1.GetOptions{})
+		return err == nil
+	})
+	// The claim goes first, as in a cluster: one that is still there, unbound, would get its folder again.
+	if err := client.CoreV1().PersistentVolumeClaims("shop").Delete(ctx, "data", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the claim's end is noticed", func() bool {
+		claims, err := controller.claims.List(labels.Everything())
+		return err == nil && len(claims) == 0
+	})
 	eventually(t, "the volume exists", func() bool {
 		volume, err := volumes.Get(ctx, "pvc-u1", metav1.GetOptions{})
 		if err != nil {
