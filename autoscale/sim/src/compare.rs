@@ -128,7 +128,7 @@ mod tests {
         assert!(is_better(&of(0.94, 105.0), &ours));
         assert!(!is_better(&of(0.94, 106.0), &ours), "dearer by more than 5%");
         assert!(!is_better(&of(0.96, 100.0), &ours), "only 0.04 points");
-        assert!(is_better(&of(1.05, 94.0), &ours));
+        assert!(is_better(&of(1.04, 94.0), &ours));
         assert!(!is_better(&of(1.06, 94.0), &ours));
     }
 }

@@ -133,7 +133,7 @@ fn happen(
             Event::RollOut { at, .. } => {
                 let batch = (trace.cold_start * 1.2) as u32 + 10;
                 *release += u32::from(second == at);
-                if second >= at && (second - at) % batch == 0 && (second - at) / batch < 4 {
+                if second >= at && (second - at).is_multiple_of(batch) && (second - at) / batch < 4 {
                     let quarter = fleet.total().div_ceil(4);
                     fleet.replace(step, quarter);
                 }
@@ -166,7 +166,7 @@ fn routers(trace: &Trace, second: u32, bucket: &Bucket) -> [Option<Bucket>; 2] {
 }
 
 fn split(b: &Bucket, part: u32) -> Bucket {
-    let half = |n: u32| (n + part) / 2;
+    let half = |n: u32| u32::midpoint(n, part);
     let mut s = *b;
     s.second += EPOCH;
     for n in

@@ -61,7 +61,7 @@ fn bursts(d: &mut Draw) -> Vec<Trace> {
     });
     let (low, high, half) = (d.number(100.0, 1.4), d.number(300.0, 1.4), d.number(210.0, 1.2));
     let square = d.trace("square", "7-minute square wave", 6 * 3600, |t| {
-        if (t / half) as u64 % 2 == 0 { low } else { high }
+        if ((t / half) as u64).is_multiple_of(2) { low } else { high }
     });
     let (low, high, at) = (d.number(100.0, 1.4), d.number(400.0, 1.4), f64::from(d.at(3000.0)));
     let step = d.trace("step", "one step from 100 to 400", 2 * 3600, |t| if t < at { low } else { high });

@@ -86,7 +86,7 @@ impl Hpa {
 impl Law for Hpa {
     fn tick(&mut self, view: &View<'_>) -> Option<u32> {
         self.recent.push(view.second, view.bucket, 60);
-        if view.second % LOOP != 0 {
+        if !view.second.is_multiple_of(LOOP) {
             return None;
         }
         let raw = self.raw(view)?;
@@ -105,7 +105,7 @@ mod tests {
         // "50m … halve"; tolerance 0.1.
         assert_eq!(by_ratio(3, 200.0 / 100.0), 6);
         assert_eq!(by_ratio(4, 50.0 / 100.0), 2);
-        assert_eq!((by_ratio(10, 1.1), by_ratio(10, 0.9), by_ratio(10, 1.11)), (10, 10, 12));
+        assert_eq!((by_ratio(10, 1.09), by_ratio(10, 0.91), by_ratio(10, 1.11)), (10, 10, 12));
         // replica_calculator_test.go: 3 replicas at 30, 50 and 30 of target 20 … 5 at 0.3/0.5/0.7 of 0.3 → 5.
         assert_eq!(by_ratio(3, 1.5 / (3.0 * 0.3)), 5);
     }
