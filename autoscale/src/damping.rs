@@ -45,6 +45,11 @@ impl Damping {
         (k.down_window * f64::from(1u32 << self.doublings.min(8))).min(k.down_window_max)
     }
 
+    /// How much surer than usual the law must be before it believes a jump: it grows with each reversal.
+    pub fn doubt(&self, k: &Constants) -> f64 {
+        1.0 + k.doubt * f64::from(self.doublings)
+    }
+
     /// Takes in the demands of this tick; returns the pods to have if nothing forbids scaling in.
     pub fn settle(&mut self, now: Millis, steady: u32, urgent: u32, may_lower: bool, k: &Constants) -> u32 {
         let window = self.window(k);
@@ -61,7 +66,9 @@ impl Damping {
             self.level = target.max(self.level.saturating_sub(step));
             self.last_step = now;
         }
-        self.level.max(urgent)
+        // A jump that the level nearly covers is not worth pods that go again in a minute.
+        let is_worth = f64::from(urgent) > f64::from(self.level) * (1.0 + k.tolerance_urgent);
+        if is_worth { urgent } else { self.level }
     }
 
     /// Pods that a floor, a schedule or the minimum earned; they too go in steps afterwards.

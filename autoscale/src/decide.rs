@@ -45,7 +45,8 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
         state.latency.abandon();
     }
     let cold_start = demand::cold_start(&input.cold_starts, k);
-    let (steady, urgent, trigger, mut terms) = demands(settings, k, state, input, &signals, cold_start);
+    let (steady, urgent, trigger, mut terms) =
+        demands(settings, k, state, input, &signals, cold_start, damping.doubt(k));
     let bounds = Bounds {
         max: settings.max.max(1),
         asleep: state.asleep,
@@ -128,12 +129,18 @@ fn demands(
     input: &Input,
     signals: &Signals,
     cold_start: f64,
+    doubt: f64,
 ) -> (u32, u32, Trigger, Terms) {
     let now = input.now.as_millisecond();
     let slow = signals.look.slow.is_some();
     // While the downstream is slow only first tries count: retries are its echo.
     let k_now = if slow { Constants { retry_cap: 0.0, ..*k } } else { *k };
-    let rates = state.forecast.rates(&state.window, signals.merged.fresh, &k_now);
+    let mut rates = state.forecast.rates(&state.window, signals.merged.fresh, doubt, &k_now);
+    if signals.merged.unknown.is_some() {
+        let head = state.window.head().unwrap_or_default();
+        let blind = (second_of(input.now).saturating_sub(head) as f64 - k.tick - 1.0).clamp(0.0, 86_400.0);
+        rates.steady = state.forecast.blind(rates.steady, blind, k);
+    }
     let service = state.baseline.get().map(|h| h.mean);
     let size = demand::pod_size(settings, state.slots.get(k), service, k.beta);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };

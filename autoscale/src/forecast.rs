@@ -22,6 +22,8 @@ pub struct Forecast {
     variance: [f64; 5],
     /// Seconds of experience, at most [`MEMORY`].
     seen: f64,
+    /// First tries per second, averaged over minutes: what the present is compared with for a trend.
+    slow: Option<f64>,
 }
 
 /// Rates in requests per second, slope in requests/s².
@@ -45,10 +47,15 @@ impl Rates {
 
 impl Forecast {
     /// The rates after `fresh` new seconds; the noise is learned after it was used, so one tick cannot excuse itself.
-    pub fn rates(&mut self, window: &Window, fresh: i64, k: &Constants) -> Rates {
+    ///
+    /// `doubt` is 1 for a law that was right lately and grows with every decision that had to be taken back; it raises
+    /// the evidence that a change needs.
+    pub fn rates(&mut self, window: &Window, fresh: i64, doubt: f64, k: &Constants) -> Rates {
         // Retries echo trouble: they count as load, but a rise of them is no rise of demand.
-        let first = window.rate(0, k.steady_window, 0.0);
-        let echo = window.rate(0, k.steady_window, k.retry_cap) - first;
+        let long = window.rate(0, k.steady_window.1, 0.0);
+        let steady = ((k.steady_count / long.max(1e-9)) as i64).clamp(k.steady_window.0, k.steady_window.1);
+        let first = window.rate(0, steady, 0.0);
+        let echo = window.rate(0, steady, k.retry_cap) - first;
         let mut rates = Rates { steady: first, fast: first, slope: 0.0 };
         for (i, &w) in SCALES.iter().enumerate() {
             if window.age() < 2 * w {
@@ -57,14 +64,15 @@ impl Forecast {
             let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| window.rate(b * w, w, 0.0));
             let noise = self.variance[i].max(2.0 * m1.max(1.0 / w as f64) / w as f64);
             let sigma = noise.sqrt();
-            if m0 - first > k.significance * sigma {
-                rates.fast = rates.fast.max(m0);
+            if m0 - first > doubt * k.significance * sigma {
+                // One deviation less than what was counted: the largest of many counts is too large.
+                rates.fast = rates.fast.max(m0 - (m0 / w as f64).sqrt());
             }
             // The three rises must be alike, or it is a step with noise on both sides.
             let (rise, mean) = ((m0 - m1).min(m1 - m2).min(m2 - m3), (m0 - m3) / 3.0);
             if window.age() >= 4 * w
                 && rise > k.slope_balance * mean
-                && m0 - m3 > k.slope_significance * sigma
+                && m0 - m3 > doubt * k.slope_significance * sigma
             {
                 rates.slope = rates.slope.max(rise / w as f64);
             }
@@ -73,10 +81,22 @@ impl Forecast {
             }
         }
         if fresh > 0 {
+            let seconds = fresh as f64;
+            let slow = self.slow.unwrap_or(first);
+            let keep = (-seconds / k.trend_memory).exp();
+            self.slow = Some(first + (slow - first) * keep).filter(|s| s.is_finite());
             self.seen = (self.seen + fresh as f64).min(MEMORY);
         }
         (rates.steady, rates.fast) = (rates.steady + echo, rates.fast + echo);
         rates
+    }
+
+    /// The rate to expect after so many seconds without signals: a rise of the last minutes goes on, up to a limit.
+    /// A fall does not: what is not known is never counted on.
+    pub fn blind(&self, rate: f64, seconds: f64, k: &Constants) -> f64 {
+        let trend = self.slow.map_or(0.0, |slow| (rate - slow).max(0.0) / k.trend_memory);
+        let is_noise = trend * k.trend_memory < 0.1 * rate;
+        if is_noise { rate } else { (rate + trend * seconds).min(rate * k.blind_cap) }
     }
 
     fn learn(&mut self, scale: usize, difference: f64, noise: f64, fresh: f64) {
@@ -104,7 +124,7 @@ mod tests {
             let bucket = Bucket { second, first_tries, ..Bucket::default() };
             let fresh =
                 window.merge(second + 1, &[Report { router: "a".into(), buckets: vec![bucket] }], &k).fresh;
-            rates = forecast.rates(&window, fresh, &k);
+            rates = forecast.rates(&window, fresh, 1.0, &k);
         }
         rates
     }

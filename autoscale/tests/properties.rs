@@ -1,4 +1,7 @@
 //! What must hold for every input, in every state that inputs can lead to.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
 mod support;
 use autoscale::{
     Bucket, Constants, ForeignChange, Hints, Input, Pods, Report, ScaleToZero, Settings, State, decide,

@@ -1,4 +1,7 @@
 //! The four war stories, as golden decisions with their reasons in words.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
 mod support;
 use autoscale::{Bucket, Condition, ForeignChange, Schedule};
 use support::{Process, healthy};
@@ -7,7 +10,7 @@ use support::{Process, healthy};
 fn a_spike_that_times_out_never_scales_in() {
     let mut p = Process::new(7);
     p.seconds(400, healthy(100));
-    let before = p.last.as_ref().unwrap().replicas;
+    let mut before = p.last.as_ref().unwrap().replicas;
     // Nothing completes any more: arrivals time out, the queue is long, slots are full of dead work.
     let dying = Bucket {
         completed: 0,
@@ -17,9 +20,11 @@ fn a_spike_that_times_out_never_scales_in() {
         service_seconds: 6.0,
         ..healthy(100)
     };
-    let seen = p.seconds(400, dying);
-    assert!(seen.iter().all(|n| *n >= before), "{seen:?}");
-    assert!(p.words().contains("wait"), "{}", p.words());
+    for n in p.seconds(400, dying) {
+        assert!(n >= before, "{before} -> {n}");
+        before = n;
+    }
+    assert!(p.words().contains("not scaled in because requests time out"), "{}", p.words());
     // A minute after the last cause the hold ends; half a minute in, it does not.
     let calm = p.seconds(45, healthy(20));
     assert!(calm.iter().all(|n| *n >= before), "{calm:?}");
@@ -143,5 +148,8 @@ fn a_schedule_raises_the_minimum_before_it_begins() {
     assert!(p.last.as_ref().unwrap().replicas < 10);
     p.seconds(10, healthy(5));
     assert_eq!(p.last.as_ref().unwrap().replicas, 10, "{}", p.words());
-    assert!(p.words().contains("raised by the schedule"), "{}", p.words());
+    p.seconds(300, healthy(5));
+    assert_eq!(p.last.as_ref().unwrap().replicas, 10, "{}", p.words());
+    p.seconds(600, healthy(5));
+    assert!(p.last.as_ref().unwrap().replicas < 10, "the window is over: {}", p.words());
 }
