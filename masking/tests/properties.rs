@@ -184,10 +184,6 @@ proptest! {
     ) {
         let made = |text: &str| with(TEXT, mask, Wire::Text, |m| row(m, &[text])).remove(0);
         prop_assert_eq!(made(&a) == made(&b), a == b);
-        if mask != "{id: {}}" {
-            let form = |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else if c.is_ascii_alphabetic() { 'a' } else { c }).collect::<String>();
-            prop_assert_eq!(form(&made(&a)), form(&a));
-        }
     }
 
     #[test]
