@@ -184,11 +184,15 @@ fn move_from(
 
 /// Falls asleep after a known silence, wakes at the first sign of somebody.
 fn sleep(settings: &Settings, state: &mut State, input: &Input, now: Millis, signals: &Signals) {
+    if settings.scale_to_zero.is_none() {
+        (state.idle, state.asleep) = (None, false);
+        return;
+    }
     let recent = state.window.sums(0, 60);
     let asked = input.wake
         || recent.first + recent.retries > 0.0
         || recent.busy + recent.waiting + recent.streams > 0.0;
-    if asked || settings.scale_to_zero.is_none() {
+    if asked {
         (state.idle, state.asleep) = (None, false);
         return;
     }
@@ -255,7 +259,8 @@ fn bigger_pod(
 
 /// Seconds until the next look: often while requests arrive, seldom while nothing happens.
 fn next(settings: &Settings, k: &Constants, state: &State) -> f64 {
-    let quiet = state.asleep || (state.window.age() > 0 && state.window.rate(0, 60, 1.0) <= 0.0);
+    let quiet = state.asleep
+        || (state.window.age() > 0 && [5, 60].iter().all(|s| state.window.rate(0, *s, 1.0) <= 0.0));
     match (quiet, settings.schedule.is_empty()) {
         (false, _) => k.tick,
         (true, true) => k.idle_tick,

