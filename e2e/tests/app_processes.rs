@@ -53,25 +53,36 @@ async fn a_singleton_never_runs_twice_and_its_broken_release_is_rolled_back() ->
     };
     space.until("the good one runs again", "shop-production-worker", 60, whole).await?;
     watched.abort();
-    if let Ok(most) = watched.await {
-        anyhow::bail!("{most} pods of the singleton ran at once");
+    if let Ok(seen) = watched.await {
+        anyhow::bail!("the singleton ran beside other pods: {seen:#?}");
     }
     space.done().await
 }
 
-/// Ends when it sees a pod of the StatefulSet beside any other live pod.
-async fn watch_for_two(pods: kube::Api<Pod>) -> usize {
+/// Ends when it sees a pod of the StatefulSet beside any other pod that still runs something: a pod whose containers
+/// have all ended (`Succeeded`, `Failed`) is a record, as the strategy `Recreate` of a Deployment has it too.
+async fn watch_for_two(pods: kube::Api<Pod>) -> Vec<String> {
+    let runs = |pod: &Pod| !matches!(phase(pod), "Succeeded" | "Failed");
+    let of_set =
+        |pod: &&Pod| pod.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "StatefulSet");
     loop {
         let found = pods.list(&ListParams::default().labels("keelway.dev/process=worker")).await;
-        let items = found.map(|list| list.items).unwrap_or_default();
-        let of_set = |pod: &Pod| {
-            pod.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "StatefulSet")
-        };
-        if items.len() > 1 && items.iter().any(of_set) {
-            return items.len();
+        let mut items = found.map(|list| list.items).unwrap_or_default();
+        items.retain(runs);
+        if items.len() > 1 && items.iter().any(|pod| of_set(&pod)) {
+            return items.iter().map(described).collect();
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
+}
+
+fn described(pod: &Pod) -> String {
+    let meta = &pod.metadata;
+    format!("{:?} {} leaves={:?}", meta.name, phase(pod), meta.deletion_timestamp)
 }
 
 #[tokio::test]
