@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::origin::ResolvedImage;
 use crate::text::{Duration, Image};
-use crate::workload::{Config, ResolvedImage};
+use crate::workload::Config;
 
 /// A product: its image, processes, jobs and configuration.
 #[derive(kube::CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::env::LocalRef;
+use crate::origin::Commit;
 use crate::text::{CommitSha, Duration, Label, ObjectName};
-use crate::workload::{Commit, LocalRef};
 
 /// The YAML under these paths of this git ref is kept applied.
 #[derive(kube::CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

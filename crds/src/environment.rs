@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::origin::{Commit, ResolvedImage};
 use crate::text::{Label, ProcessName};
-use crate::workload::{Allow, Commit, Config, ResolvedImage};
+use crate::workload::{Allow, Config};
 
 /// What runs in one place: an image by digest and its configuration.
 #[derive(kube::CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -7,7 +7,9 @@
 pub mod app;
 pub mod condition;
 pub mod config_repo;
+pub mod env;
 pub mod environment;
+pub mod origin;
 pub mod release;
 pub mod run;
 mod schema;

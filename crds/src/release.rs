@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Reason;
-use crate::workload::{Commit, Config, ResolvedImage};
+use crate::origin::{Commit, ResolvedImage};
+use crate::workload::Config;
 
 /// One thing that ran: image by digest, configuration, number, and why.
 #[derive(kube::CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

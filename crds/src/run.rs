@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::env::LocalRef;
 use crate::text::{Duration, Label};
-use crate::workload::{Allow, LocalRef};
+use crate::workload::Allow;
 
 /// A one-off command with the image and configuration of an Environment's live release.
 #[derive(kube::CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]

@@ -5,8 +5,8 @@
 
 mod status;
 
+use crds::origin::{Commit, ResolvedImage};
 use crds::text::{Image, Label};
-use crds::workload::{Commit, ResolvedImage};
 use crds::{App, Environment, EnvironmentSpec, Reason, names};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;

@@ -223,8 +223,7 @@ impl<'a> World<'a> {
         if self.requests.waiting() >= BACKLOG * self.ready().max(1) {
             self.bucket.errors += 1;
             let Self { retries: again_at, again, trace, step, .. } = self;
-            retry(again_at, again, trace, *step, first, retries);
-            return;
+            return retry(again_at, again, trace, *step, first, retries);
         }
         let (share, length) = self.trace.streams;
         let is_stream = share > 0.0 && ((draw >> 40) as f64) < share * f64::from(1u32 << 24);

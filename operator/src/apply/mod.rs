@@ -5,6 +5,7 @@ mod events;
 mod fence;
 mod identity;
 mod kinds;
+mod patch;
 mod request;
 #[cfg(feature = "seeded-bugs")]
 mod seeded;

@@ -3,11 +3,13 @@
 pub mod git;
 mod logs;
 mod managed;
+mod objects;
 mod references;
 mod registry;
 mod sizes;
 mod store;
 mod stores;
+mod wake;
 mod watch;
 
 pub use git::Fetcher;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use ::http::{Method, StatusCode, header};
 use base64::Engine as _;
+use crds::env::LocalRef;
 use crds::text::{Digest, Image};
-use crds::workload::LocalRef;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use plan::app::Lookup;

@@ -3,7 +3,6 @@
 //! A watch and the answers to our own writes both enter; the newer of two views of an object stays. A reconcile
 //! that reads the store therefore never acts on something older than what it wrote itself.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use kube::Resource;
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use crate::apply::Observer;
 use crate::controllers::Key;
+use crate::sources::objects::{IndexBy, Inner};
 
 /// What became of an object.
 #[derive(Clone, Debug)]
@@ -33,9 +33,6 @@ impl<K> Change<K> {
     }
 }
 
-/// How objects are found beside their names, as by the value of a label.
-pub type IndexBy<K> = fn(&K) -> Option<String>;
-
 /// Hears of every change, by a watch or by our own write; it only wakes keys, and must not call the store.
 type Listener<K> = Box<dyn Fn(&Change<K>) + Send + Sync>;
 
@@ -49,36 +46,6 @@ pub struct Store<K> {
 impl<K> Clone for Store<K> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), listener: self.listener.clone(), index_by: self.index_by }
-    }
-}
-
-struct Inner<K> {
-    objects: HashMap<Key, Arc<K>>,
-    /// (namespace, index value) → names.
-    index: HashMap<(String, String), BTreeSet<String>>,
-    /// Own writes that the watch has not shown yet: resourceVersion, and the count of lists begun when it was written.
-    unseen: HashMap<Key, (u64, u64)>,
-    /// Uids of objects that we saw deleted while older events may still be on their way.
-    dead: HashMap<Key, String>,
-    /// Objects that could not be understood.
-    poison: HashMap<Key, String>,
-    /// How many lists were begun.
-    lists: u64,
-    /// Names found by the list that is under way.
-    listed: BTreeSet<Key>,
-}
-
-impl<K> Default for Inner<K> {
-    fn default() -> Self {
-        Self {
-            objects: HashMap::new(),
-            index: HashMap::new(),
-            unseen: HashMap::new(),
-            dead: HashMap::new(),
-            poison: HashMap::new(),
-            lists: 0,
-            listed: BTreeSet::new(),
-        }
     }
 }
 
@@ -267,35 +234,6 @@ impl<K: Resource> Store<K> {
     /// How many objects could not be understood.
     pub(crate) fn poison_count(&self) -> usize {
         self.read().poison.len()
-    }
-}
-
-impl<K: Resource> Inner<K> {
-    fn insert(&mut self, key: Key, object: K, index_by: IndexBy<K>) -> Arc<K> {
-        self.unindex(&key, index_by);
-        if let Some(value) = index_by(&object) {
-            self.index.entry((key.namespace.clone(), value)).or_default().insert(key.name.clone());
-        }
-        let object = Arc::new(object);
-        self.objects.insert(key, object.clone());
-        object
-    }
-
-    fn remove(&mut self, key: &Key, index_by: IndexBy<K>) -> Option<Arc<K>> {
-        self.unindex(key, index_by);
-        self.unseen.remove(key);
-        self.objects.remove(key)
-    }
-
-    fn unindex(&mut self, key: &Key, index_by: IndexBy<K>) {
-        let Some(value) = self.objects.get(key).and_then(|known| index_by(known)) else { return };
-        let place = (key.namespace.clone(), value);
-        if let Some(names) = self.index.get_mut(&place) {
-            names.remove(&key.name);
-            if names.is_empty() {
-                self.index.remove(&place);
-            }
-        }
     }
 }
 

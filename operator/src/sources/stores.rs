@@ -22,6 +22,7 @@ use crate::apply::Observer;
 use crate::controllers::{Key, Queue, Queues};
 use crate::sources::references::Readers;
 use crate::sources::store::{Change, Store};
+use crate::sources::wake::{wake_environment, wake_itself, wake_label, wake_owner, wake_readers};
 use crate::sources::watch::Watches;
 
 /// Everything that is watched.
@@ -260,48 +261,7 @@ fn add<K>(
     watches.add(Api::all(client.clone()), config, store, wake);
 }
 
-fn wake_itself<K: Resource>(queue: &Queue) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
-    let queue = queue.clone();
-    move |change| queue.wake(Key::of(change.object().meta()))
-}
-
-fn wake_environment<K: Resource>(queue: &Queue) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
-    wake_label(queue, crds::names::ENVIRONMENT)
-}
-
-fn wake_label<K: Resource>(queue: &Queue, label: &'static str) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
-    let queue = queue.clone();
-    move |change| {
-        let meta = change.object().meta();
-        if let Some(name) = meta.labels.as_ref().and_then(|labels| labels.get(label)) {
-            queue.wake(Key::new(meta.namespace.as_deref().unwrap_or_default(), name));
-        }
-    }
-}
-
-fn wake_readers<K: Resource>(
-    queue: &Queue,
-    readers: &Readers,
-    kind: Kind,
-) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
-    let (queue, readers) = (queue.clone(), readers.clone());
-    move |change| {
-        let environments = readers.of(kind, &Key::of(change.object().meta()));
-        environments.into_iter().for_each(|environment| queue.wake(environment));
-    }
-}
-
 fn is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-fn wake_owner<K: Resource>(queue: &Queue, kind: &'static str) -> impl Fn(&Change<K>) + Send + Sync + use<K> {
-    let queue = queue.clone();
-    move |change| {
-        let meta = change.object().meta();
-        for owner in meta.owner_references.iter().flatten().filter(|owner| owner.kind == kind) {
-            queue.wake(Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name));
-        }
-    }
 }

@@ -6,6 +6,7 @@
 //! ([`status`]). Everything here is pure; the controller only carries it from stage to stage.
 
 pub mod document;
+mod events;
 pub mod fields;
 pub mod health;
 pub mod inventory;

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use crds::config_repo::{ConfigRepo, ConfigRepoStatus, ObjectRef, Skipped};
 use crds::names::{CONFIRM_PRUNE, RECONCILE_AT};
-use crds::workload::Commit;
+use crds::origin::Commit;
 use crds::{ConditionStatus, ConditionType, Reason};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::condition::Conditions;
 use crate::config_repo::document::Place;
+use crate::config_repo::events::events;
 use crate::config_repo::health::Health;
 use crate::object::ObjectKey;
 use crate::refusal::{Class, Refusal};
-use crate::step::{Event, EventKind};
+use crate::step::Event;
 
 /// Of a long list, so many are named.
 const NAMED: usize = 5;
@@ -125,7 +126,7 @@ fn summary(commit: &Commit, objects: usize) -> String {
     format!("{} ({})", short(&commit.sha), count(objects, "object"))
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
@@ -261,37 +262,6 @@ fn warn(conditions: &mut Conditions, facts: &Facts, outcome: &Outcome) {
     }
     let reason = if facts.plain_secrets.is_empty() { Reason::Unsupported } else { Reason::PlainSecrets };
     conditions.set(ConditionType::Warning, ConditionStatus::True, reason, words.join("\n"));
-}
-
-fn events(known: &ConfigRepoStatus, status: &ConfigRepoStatus, outcome: &Outcome) -> Vec<Event> {
-    let ready = |status: &ConfigRepoStatus| {
-        let found = status.conditions.iter().find(|c| c.type_ == ConditionType::Ready);
-        found.map(|c| (c.status, c.reason, c.message.clone()))
-    };
-    let mut events = Vec::new();
-    if let (Outcome::Applied(done), Some(commit)) = (outcome, &status.last_applied)
-        && known.last_applied.as_ref().map(|last| &last.sha) != Some(&commit.sha)
-    {
-        let by = commit.author.as_deref().map(|author| format!(" by {author}")).unwrap_or_default();
-        let subject = commit.subject.as_deref().map(|subject| format!(": {subject}")).unwrap_or_default();
-        let message = format!("{}{by}{subject} ({})", short(&commit.sha), count(done.objects, "object"));
-        events.push(Event { kind: EventKind::Normal, reason: "Applied".into(), message });
-    }
-    match (ready(known), ready(status)) {
-        (before, Some((ConditionStatus::False, reason, message)))
-            if reason != Reason::Progressing
-                && before.as_ref().is_none_or(|(_, r, m)| *r != reason || *m != message) =>
-        {
-            events.push(Event { kind: EventKind::Warning, reason: reason.as_str().into(), message });
-        }
-        (Some((ConditionStatus::False, _, _)), Some((ConditionStatus::True, reason, message)))
-            if events.is_empty() =>
-        {
-            events.push(Event { kind: EventKind::Normal, reason: reason.as_str().into(), message });
-        }
-        _ => {}
-    }
-    events
 }
 
 /// When the repository is asked again: the interval, a tenth of it added or taken. `spread` is a number from 0 to 1.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::step::EventKind;
 use serde_json::json;
 
 fn repo(status: Option<ConfigRepoStatus>) -> ConfigRepo {

@@ -1,6 +1,7 @@
 //! What makes two releases run the same, as one digest.
 
-use crds::workload::{Config, ResolvedImage, Rollout};
+use crds::origin::ResolvedImage;
+use crds::workload::{Config, Rollout};
 use serde_json::json;
 
 use crate::matching::short_digest;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crds::Reason;
-use crds::workload::{Config, EnvVar};
+use crds::env::EnvVar;
+use crds::workload::Config;
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::Refusal;

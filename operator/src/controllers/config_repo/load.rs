@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crds::Reason;
 use crds::config_repo::Skipped;
-use crds::workload::Commit;
+use crds::origin::Commit;
 use git::{CommitInfo, Fetched, GitError, Oid, RepoPath};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use manifests::Limits;

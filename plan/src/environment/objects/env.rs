@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crds::workload::{self, Config};
+use crds::env;
+use crds::workload::Config;
 use k8s_openapi::api::core::v1::{
     ConfigMapEnvSource, ConfigMapKeySelector, EnvFromSource, EnvVar, EnvVarSource, SecretEnvSource,
     SecretKeySelector,
@@ -13,12 +14,7 @@ use crate::environment::names::Scope;
 /// The variables, later ones winning: the App's, the process's, then ours.
 ///
 /// Ours say which App, environment, release and commit a process belongs to, and `web` gets `PORT`.
-pub fn variables(
-    scope: Scope<'_>,
-    component: &str,
-    own: &[workload::EnvVar],
-    port: Option<u16>,
-) -> Vec<EnvVar> {
+pub fn variables(scope: Scope<'_>, component: &str, own: &[env::EnvVar], port: Option<u16>) -> Vec<EnvVar> {
     let plain =
         |name: &str, value: String| EnvVar { name: name.into(), value: Some(value), value_from: None };
     let mut ours = vec![
@@ -41,7 +37,7 @@ pub fn variables(
     order.iter().filter_map(|name| by_name.remove(name)).collect()
 }
 
-fn variable(var: &workload::EnvVar) -> EnvVar {
+fn variable(var: &env::EnvVar) -> EnvVar {
     let name = var.name.as_str().to_owned();
     match &var.value_from {
         None => {
@@ -51,7 +47,7 @@ fn variable(var: &workload::EnvVar) -> EnvVar {
     }
 }
 
-fn source(from: &workload::ValueFrom) -> EnvVarSource {
+fn source(from: &env::ValueFrom) -> EnvVarSource {
     EnvVarSource {
         secret_key_ref: from.secret_key_ref.as_ref().map(|key| SecretKeySelector {
             name: key.name.as_str().into(),
@@ -74,7 +70,7 @@ fn escaped(value: &str) -> String {
 
 /// The Secrets and ConfigMaps whose every key becomes a variable.
 pub fn sources(config: &Config) -> Vec<EnvFromSource> {
-    let source = |from: &workload::EnvFrom| EnvFromSource {
+    let source = |from: &env::EnvFrom| EnvFromSource {
         prefix: from.prefix.as_ref().map(|prefix| prefix.as_str().into()),
         secret_ref: from
             .secret_ref

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crds::env::EnvVar;
 use crds::text::Duration;
-use crds::workload::{Allow, Amounts, EnvVar, Job, Process, ReleaseCommand, Resources};
+use crds::workload::{Allow, Amounts, Job, Process, ReleaseCommand, Resources};
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource,
     Lifecycle, LifecycleHandler, LocalObjectReference, ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe,
@@ -148,7 +149,7 @@ fn template(scope: Scope<'_>, work: Work<'_>, own_labels: BTreeMap<String, Strin
 
 fn spec(scope: Scope<'_>, work: Work<'_>) -> PodSpec {
     let config = &scope.release.spec.config;
-    let pull = |secret: &crds::workload::LocalRef| LocalObjectReference { name: secret.name.as_str().into() };
+    let pull = |secret: &crds::env::LocalRef| LocalObjectReference { name: secret.name.as_str().into() };
     let drain = if work.port().is_some() { DRAIN_SECONDS } else { 0 };
     let grace =
         work.grace.map_or(GRACE_SECONDS, |grace| i64::try_from(grace.get().as_secs()).unwrap_or(i64::MAX));
