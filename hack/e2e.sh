@@ -11,6 +11,8 @@ eval "$("$root/hack/cluster.sh" env)"
 if ! cargo test --locked -p e2e "$@"; then
 	echo "--- the operator's last words" >&2
 	kubectl logs -n keelway-system -l app.kubernetes.io/component=operator --tail 60 --prefix >&2 || true
+	# kubectl looks a category up in its cache only, which may be older than the kinds.
+	kubectl api-resources --api-group=keelway.dev --cached=false >/dev/null 2>&1 || true
 	kubectl get keelway -A >&2 || true
 	exit 1
 fi

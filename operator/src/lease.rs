@@ -3,6 +3,7 @@
 //! The end of our lease is counted from before a renewal is sent; a standby counts from after it saw one. Between a
 //! leader that stopped and its successor there is therefore always a gap, in which the fence is closed.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,6 +20,9 @@ use crate::metrics::Metrics;
 /// The name of the Lease.
 pub const NAME: &str = "keelway-operator";
 
+/// Annotation on the Lease: where its holder serves, as `10.0.0.7:8080`.
+const ADDRESS: &str = "keelway.dev/address";
+
 /// How many renewals fit into one lease.
 const RENEWALS: u32 = 6;
 
@@ -26,6 +30,7 @@ const RENEWALS: u32 = 6;
 pub struct Elector {
     leases: Api<Lease>,
     identity: String,
+    address: Option<SocketAddr>,
     length: Duration,
     fence: Fence,
     metrics: Metrics,
@@ -56,7 +61,14 @@ impl Elector {
         fence: Fence,
         metrics: Metrics,
     ) -> Self {
-        Self { leases: Api::namespaced(client, namespace), identity, length, fence, metrics, seen: None }
+        let leases = Api::namespaced(client, namespace);
+        Self { leases, identity, address: None, length, fence, metrics, seen: None }
+    }
+
+    /// Tells the standbys where this process serves, once it leads.
+    #[must_use]
+    pub fn serving_at(self, address: Option<SocketAddr>) -> Self {
+        Self { address, ..self }
     }
 
     /// Waits until the lease is held; `false` when `stop` came first.
@@ -158,6 +170,11 @@ impl Elector {
         let ours = self.is_ours(&lease);
         let old = lease.spec.take().unwrap_or_default();
         let transitions = old.lease_transitions.unwrap_or_default();
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        match self.address {
+            Some(address) => annotations.insert(ADDRESS.into(), address.to_string()),
+            None => annotations.remove(ADDRESS),
+        };
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(i32::try_from(self.length.as_secs().max(1)).unwrap_or(i32::MAX)),
@@ -199,6 +216,12 @@ impl Elector {
         let resource_version = lease.metadata.resource_version.clone().unwrap_or_default();
         self.seen = Some(Seen { resource_version, since: Instant::now() });
     }
+}
+
+/// Where the holder of a Lease serves, if it is held and says so.
+pub(crate) fn address(lease: &Lease) -> Option<SocketAddr> {
+    let told = lease.metadata.annotations.as_ref()?.get(ADDRESS)?.parse().ok();
+    told.filter(|_| !holder(lease).is_empty())
 }
 
 fn holder(lease: &Lease) -> &str {

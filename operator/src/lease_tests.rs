@@ -115,3 +115,17 @@ async fn a_process_that_starts_again_under_its_old_name_need_not_wait() {
     assert_eq!(elector(&server, "ada", LENGTH).attempt().await.unwrap(), Attempt::Held);
     assert_eq!(elector(&server, "ada", LENGTH).attempt().await.unwrap(), Attempt::Held);
 }
+
+#[tokio::test]
+async fn the_lease_says_where_its_holder_serves_and_never_where_another_did() {
+    let server = Arc::default();
+    let there = Some(SocketAddr::from(([10, 0, 0, 7], 8080)));
+    let (ada, bob) = (elector(&server, "ada", LENGTH), elector(&server, "bob", LENGTH));
+    let (mut ada, mut bob) = (ada.serving_at(there), bob);
+    assert_eq!(ada.attempt().await.unwrap(), Attempt::Held);
+    assert_eq!(address(&bob.read().await.unwrap().unwrap()), there);
+    ada.release().await;
+    assert_eq!(address(&bob.read().await.unwrap().unwrap()), None, "nobody leads");
+    assert_eq!(bob.attempt().await.unwrap(), Attempt::Held);
+    assert_eq!(address(&bob.read().await.unwrap().unwrap()), None);
+}

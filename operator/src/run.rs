@@ -1,5 +1,6 @@
 //! The life of the process, in named steps: connect, watch, serve, lead, stop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,8 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         context.settings.lease_duration,
         fence,
         context.metrics.clone(),
-    );
+    )
+    .serving_at(context.settings.address.map(|ip| SocketAddr::new(ip, context.settings.listen.port())));
     let led = if elector.acquire(&stop).await {
         lead(&context, &repos, &mut elector, &sync, &stop).await
     } else {

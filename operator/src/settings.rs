@@ -1,6 +1,6 @@
 //! Settings: parsed once, from flags and the environment, then passed on as plain data.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,10 @@ pub struct Settings {
     /// Where health, metrics and webhooks are served.
     #[arg(long, env = "KEELWAY_LISTEN", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// The address at which the other replicas reach this one, as `10.0.0.7`: a standby passes push notifications on to
+    /// the leader. Without it those that meet a standby are answered 503.
+    #[arg(long, env = "KEELWAY_ADDRESS")]
+    pub address: Option<IpAddr>,
     /// The namespace of the operator: its Lease and its settings live there.
     #[arg(long, env = "KEELWAY_NAMESPACE", default_value = "keelway-system")]
     pub namespace: String,

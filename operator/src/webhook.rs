@@ -1,8 +1,10 @@
 //! The receiver of push notifications: `POST /hooks/<namespace>/<name>` means "look at this ConfigRepo now".
 //!
 //! What enters is hashed as it arrives and thrown away: the signature over the raw bytes is all that counts, the payload
-//! is never parsed, and a replayed or reordered one costs a look. The answer is immediate; the fetch runs beside it.
+//! is never parsed, and a replayed or reordered one costs a look. The answer is immediate; the fetch runs beside it. A
+//! standby checks a notification as the leader does, and passes it on.
 
+mod forward;
 mod limit;
 mod signature;
 
@@ -19,7 +21,7 @@ use axum::routing::post;
 use futures::StreamExt as _;
 use plan::ObjectKey;
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::apply::Identity;
 use crate::context::Context;
@@ -104,16 +106,18 @@ async fn receive(
             "too many notifications with a wrong signature; wait a minute\n",
         );
     }
-    if !receiver.context.writer.may_write() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "this replica is a standby; send it again\n");
+    let leads = receiver.context.writer.may_write();
+    if !leads && forward::is_forwarded(request.headers()) {
+        return forward::NOBODY;
     }
     let answer = receiver.check(&key, request).await;
     match answer {
-        Ok(()) => {
+        Ok(_) if leads => {
             info!(object = %key, "a push notification arrived");
             receiver.repos.hint(&key);
             (StatusCode::ACCEPTED, "it is looked at\n")
         }
+        Ok(token) => receiver.pass_on(&key, &token).await,
         Err(refused) => {
             if refused.0 == StatusCode::UNAUTHORIZED {
                 receiver.limiter.failed(source, &key);
@@ -135,7 +139,8 @@ const UNAUTHORIZED: (StatusCode, &str) =
     (StatusCode::UNAUTHORIZED, "there is no such ConfigRepo with a webhook, or the signature is wrong\n");
 
 impl Receiver {
-    async fn check(&self, key: &Key, request: Request) -> Result<(), (StatusCode, &'static str)> {
+    /// Checks a notification; what comes back is the secret that it was signed with.
+    async fn check(&self, key: &Key, request: Request) -> Result<Arc<str>, (StatusCode, &'static str)> {
         const TOO_LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "at most 25 MiB are read\n");
         let (parts, body) = request.into_parts();
         if announced(&parts.headers).is_some_and(|length| length > BODY) {
@@ -150,7 +155,23 @@ impl Receiver {
             Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive\n")),
             Ok(Err(status)) if status == StatusCode::PAYLOAD_TOO_LARGE => Err(TOO_LARGE),
             Ok(Err(status)) => Err((status, "the body broke off\n")),
-            Ok(Ok(check)) => check.holds(&claim).then_some(()).ok_or(UNAUTHORIZED),
+            Ok(Ok(check)) => check.holds(&claim).then_some(token).ok_or(UNAUTHORIZED),
+        }
+    }
+}
+
+impl Receiver {
+    /// Tells the leader of a notification that this standby has checked.
+    async fn pass_on(&self, key: &Key, token: &str) -> (StatusCode, &'static str) {
+        match forward::to_leader(&self.context.client, &self.context.settings.namespace, key, token).await {
+            Ok(()) => {
+                info!(object = %key, "a push notification arrived and was passed on to the leader");
+                (StatusCode::ACCEPTED, "it is looked at\n")
+            }
+            Err(why) => {
+                warn!(object = %key, %why, "a push notification could not be passed on to the leader");
+                forward::NOBODY
+            }
         }
     }
 }
