@@ -93,7 +93,7 @@ reasons! {
     /// Another ConfigRepo of `dependsOn` is not ready.
     DependencyNotReady,
     /// The objects are applied and not all healthy yet.
-    HealthUnknown,
+    Unhealthy,
     /// The git repository could not be read.
     FetchFailed,
     /// The git host refused the credentials.

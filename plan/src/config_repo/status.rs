@@ -214,7 +214,7 @@ fn unhealthy(
     let late = now >= deadline;
     let words = if failed || late { "is applied, but does not work" } else { "is applied and starts" };
     let message = format!("commit {commit} {words}:\n{list}");
-    let reason = if failed || late { Reason::HealthUnknown } else { Reason::Progressing };
+    let reason = if failed || late { Reason::Unhealthy } else { Reason::Progressing };
     conditions.set(ConditionType::Ready, ConditionStatus::False, reason, message);
     conditions.set(
         ConditionType::Reconciling,

@@ -105,7 +105,7 @@ fn objects_that_start_are_progress_until_the_timeout() {
     let late = status(&repo(Some(first.status.clone())), &facts('a'), &starting, at(220));
     assert_eq!(late.wake, None);
     insta::assert_yaml_snapshot!([first.status.conditions, late.status.conditions]);
-    assert_eq!((late.events.len(), late.events[0].reason.as_str()), (1, "HealthUnknown"));
+    assert_eq!((late.events.len(), late.events[0].reason.as_str()), (1, "Unhealthy"));
 }
 
 #[test]

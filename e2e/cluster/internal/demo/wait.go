@@ -136,6 +136,10 @@ func (d *Demo) explain(url string) {
 	if err != nil {
 		self = "keelway-cluster"
 	}
+	unset := ""
+	if os.Getenv("GIT_SSL_CAINFO") != "" {
+		unset = "unset GIT_SSL_CAINFO; " // It would win over what the clone is told.
+	}
 	fmt.Printf(`
 The example app answers:  %[1]s
 Its config repository:    %[2]s   (user %[3]s, password in %[4]s, authority %[5]s)
@@ -143,11 +147,11 @@ The cluster:              eval "$(%[6]s env)"
 
 Three things to try:
   1. See the story:        kubectl get keelway -A
-  2. Change the text:      git -c http.sslCAInfo=%[5]s clone https://%[3]s:$(cat %[4]s)@%[7]s/%[3]s/%[8]s.git /tmp/%[8]s
+  2. Change the text:      %[11]sgit clone -c http.sslCAInfo=%[5]s https://%[3]s:$(cat %[4]s)@%[7]s/%[3]s/%[8]s.git /tmp/%[8]s
                            edit %[9]s there, git commit -am "Say something else" && git push, then: curl %[1]s
-  3. Break it:             set its image to one that does not exist, push, and read kubectl describe environment -n %[10]s
+  3. Break it:             set its image to one that does not exist, push, and read kubectl describe app hello -n %[10]s
                            (the old release goes on answering)
 
 To stop everything:       make cluster-down
-`, url, strings.TrimSuffix(d.place.url, ".git"), gitea.Admin, password, gitea.CAFile(d.Settings), filepath.Clean(self), d.Addr("gitea"), repository, file, namespace)
+`, url, strings.TrimSuffix(d.place.url, ".git"), gitea.Admin, password, gitea.CAFile(d.Settings), filepath.Clean(self), d.Addr("gitea"), repository, file, namespace, unset)
 }
