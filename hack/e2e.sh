@@ -16,3 +16,7 @@ if ! cargo test --locked -p e2e "$@"; then
 	kubectl get keelway -A >&2 || true
 	exit 1
 fi
+# Only all tests together use all that is granted.
+if [ "$#" -eq 0 ]; then
+	cargo run -q --locked -p e2e --bin rights
+fi

@@ -24,7 +24,7 @@ fn planned() -> anyhow::Result<Vec<(String, Value)>> {
         let snapshot: Value = serde_saphyr::from_str(body)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for step in snapshot.pointer("/plan/steps").and_then(Value::as_array).into_iter().flatten() {
-            let object = step.get("apply").or_else(|| step.get("create"));
+            let object = step.get("apply").or_else(|| step.get("make")).or_else(|| step.get("create"));
             let kind = object.and_then(|object| object["kind"].as_str()).unwrap_or_default();
             if let (Some(object), true) = (object, KINDS.contains(&kind)) {
                 found.push((name.clone(), object.clone()));

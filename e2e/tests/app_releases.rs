@@ -180,3 +180,25 @@ async fn deleting_the_app_removes_what_it_made_and_nothing_else() -> anyhow::Res
     assert!(space.api::<k8s_openapi::api::core::v1::ConfigMap>().get_opt("mine").await?.is_some());
     space.done().await
 }
+
+#[tokio::test]
+async fn a_deployment_of_somebody_else_is_left_alone_and_told_of() -> anyhow::Result<()> {
+    let space = Space::new("taken").await?;
+    let theirs = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: shop-production-web}}\nspec:\n  replicas: 0\n  selector: {{matchLabels: {{a: b}}}}\n  \
+         template: {{metadata: {{labels: {{a: b}}}}, spec: {{containers: [{{name: theirs, image: {}}}]}}}}\n",
+        hello("1")?
+    );
+    space.apply(&theirs).await?;
+    let before: Deployment = space.api().get("shop-production-web").await?;
+    space.apply(&web("")?).await?;
+    let message =
+        space.until("it says so", "shop", 60, says(&["shop-production-web", "is there already"])).await?;
+    assert!(message.contains("delete it"), "{message}");
+    let after: Deployment = space.api().get("shop-production-web").await?;
+    assert_eq!((before.spec, before.metadata.labels), (after.spec, after.metadata.labels));
+
+    space.api::<Deployment>().delete("shop-production-web", &DeleteParams::default()).await?;
+    space.until("then it runs", "shop", 90, runs("v1 ")).await?;
+    space.done().await
+}

@@ -37,15 +37,21 @@ fn operator() -> Vec<PolicyRule> {
     const WATCH: [&str; 3] = ["get", "list", "watch"];
     const OWN: [&str; 5] = ["list", "watch", "create", "patch", "delete"];
     vec![
-        rule(crds::GROUP, &["configrepos", "apps"], &["list", "watch", "patch"]),
-        rule(crds::GROUP, &["environments", "releases", "runs"], &OWN),
+        rule(crds::GROUP, &["configrepos"], &["list", "watch", "patch"]),
+        rule(crds::GROUP, &["apps"], &["list", "watch"]),
+        // They go with their App.
+        rule(crds::GROUP, &["environments"], &["list", "watch", "create", "patch"]),
+        rule(crds::GROUP, &["releases"], &["list", "watch", "create", "delete"]),
+        rule(crds::GROUP, &["runs"], &["list", "watch", "delete"]),
         rule(
             crds::GROUP,
             &["configrepos/status", "apps/status", "environments/status", "releases/status", "runs/status"],
             &["patch"],
         ),
         rule("apps", &["deployments", "statefulsets"], &OWN),
-        rule("batch", &["jobs", "cronjobs"], &OWN),
+        // A Job never changes, and goes with its Release, Run or CronJob.
+        rule("batch", &["jobs"], &["list", "watch", "create"]),
+        rule("batch", &["cronjobs"], &OWN),
         rule("policy", &["poddisruptionbudgets"], &OWN),
         rule("", &["services"], &OWN),
         rule("", &["pods"], &["list", "watch", "patch"]),
@@ -61,7 +67,7 @@ fn operator() -> Vec<PolicyRule> {
 /// What the operator may do in its own namespace: hold the lease, and make the key of the digests of Secrets once.
 fn own_namespace() -> Vec<PolicyRule> {
     vec![
-        rule("coordination.k8s.io", &["leases"], &["get", "create", "update", "patch"]),
+        rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
         rule("", &["secrets"], &["create"]),
     ]
 }

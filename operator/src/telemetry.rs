@@ -90,4 +90,30 @@ mod tests {
         assert!(shown.contains("kube_client=off") && !shown.contains("kube_client=trace"), "{shown}");
         assert!(filter("operator=loud").is_err());
     }
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_collector_gets_the_spans_and_the_name_of_the_service() {
+        use opentelemetry::trace::{Span as _, Tracer as _};
+        use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+        use prost::Message as _;
+
+        let (told, mut heard) = tokio::sync::mpsc::channel(1);
+        let receive = move |body: axum::body::Bytes| async move {
+            let _ = told.send(ExportTraceServiceRequest::decode(body)).await;
+        };
+        let routes = axum::Router::new().route("/v1/traces", axum::routing::post(receive));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+        let provider = exporter(&endpoint).unwrap();
+        provider.tracer("keelway-operator").start("reconcile").end();
+        let telemetry = Telemetry(Some(provider));
+        tokio::task::spawn_blocking(|| telemetry.finish()).await.unwrap();
+        let request = heard.recv().await.unwrap().unwrap();
+        let spans = &request.resource_spans[0];
+        assert_eq!(spans.scope_spans[0].spans[0].name, "reconcile");
+        let attributes = &spans.resource.as_ref().unwrap().attributes;
+        assert!(attributes.iter().any(|attribute| attribute.key == "service.name"), "{attributes:?}");
+        server.abort();
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::refusal::Class;
+use crds::Reason;
+
+use crate::refusal::{Class, Refusal};
 
 /// The first wait after a transient error.
 pub const FIRST: Duration = Duration::from_millis(500);
@@ -10,6 +12,15 @@ pub const FIRST: Duration = Duration::from_millis(500);
 pub const LONGEST: Duration = Duration::from_mins(2);
 /// How often something is looked at although a watch is expected to tell.
 pub const SAFETY_NET: Duration = Duration::from_mins(10);
+
+/// How often something is looked at that rests on an object which no watch shows: that of another owner.
+pub const UNWATCHED: Duration = Duration::from_secs(30);
+
+/// How long to wait after a refusal, as [`after`] has it, but for what no watch will tell.
+pub fn after_refusal(refusal: &Refusal, failures: u32, jitter: f64) -> Duration {
+    let wait = after(refusal.class, failures, jitter);
+    if refusal.reason == Reason::OwnedByAnother { wait.min(UNWATCHED) } else { wait }
+}
 
 /// How long to wait before the next look.
 ///
@@ -41,5 +52,11 @@ mod tests {
         for class in [Class::Waiting, Class::NeedsUser] {
             assert_eq!(after(class, 9, 0.5), SAFETY_NET);
         }
+    }
+    #[test]
+    fn what_another_owns_is_looked_at_more_often() {
+        let taken = Refusal::needs_user(Reason::OwnedByAnother, "taken");
+        assert_eq!(after_refusal(&taken, 1, 0.5), UNWATCHED);
+        assert_eq!(after_refusal(&Refusal::needs_user(Reason::InvalidSpec, "wrong"), 1, 0.5), SAFETY_NET);
     }
 }

@@ -35,6 +35,8 @@ impl Plan {
 pub enum Step {
     /// Server-side apply of exactly these fields as `keelway`, forced.
     Apply(Manifest),
+    /// The same for an object that is not there yet, not forced: whoever has an object of that name keeps it.
+    Make(Manifest),
     /// Create; an object of that name that exists already is a stale view of the cluster, hence transient.
     Create(Manifest),
     /// Server-side apply of `spec.replicas` as `keelway-scale`. Not forced: a conflict is an answer, not a failure.
@@ -72,7 +74,7 @@ impl Step {
     /// The object that it writes.
     pub fn key(&self) -> ObjectKey {
         match self {
-            Self::Apply(manifest) | Self::Create(manifest) => manifest.key(),
+            Self::Apply(manifest) | Self::Make(manifest) | Self::Create(manifest) => manifest.key(),
             Self::Scale { object, .. } | Self::Label { object, .. } | Self::Status { object, .. } => {
                 object.clone()
             }

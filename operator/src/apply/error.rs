@@ -150,6 +150,46 @@ pub(crate) fn conflicting_managers(error: &kube::Error) -> Vec<String> {
         .collect()
 }
 
+/// A failed request: the refusal, and what some callers take for an answer.
+pub(crate) struct Failure {
+    /// Whose move it is.
+    pub(crate) refusal: Refusal,
+    /// The object is not there.
+    pub(crate) missing: bool,
+    /// Who holds fields that a server-side apply wanted.
+    pub(crate) managers: Vec<String>,
+}
+
+impl Failure {
+    /// Whether the object is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// What the plan hears.
+    pub(crate) fn into_refusal(self) -> Refusal {
+        self.refusal
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, missing: false, managers: Vec::new() }
+    }
+}
+
+/// An object of this name exists, with fields that these managers set.
+pub(crate) fn taken(key: &ObjectKey, managers: &[String]) -> Refusal {
+    let mut managers = managers.to_vec();
+    managers.sort_unstable();
+    managers.dedup();
+    let managers = managers.join(", ");
+    let message = format!(
+        "{key} is there already and not Keelway's ({managers} set it); delete it, or choose another name for the App or the process"
+    );
+    Refusal::needs_user(Reason::OwnedByAnother, message)
+}
+
 #[cfg(test)]
 #[path = "error_tests.rs"]
 mod tests;

@@ -41,7 +41,7 @@ impl Bug {
             }
             Self::RandomName => {
                 for step in &mut steps {
-                    if let Step::Apply(manifest) | Step::Create(manifest) = step {
+                    if let Step::Apply(manifest) | Step::Make(manifest) | Step::Create(manifest) = step {
                         rename(manifest);
                     }
                 }

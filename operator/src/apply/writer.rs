@@ -9,7 +9,7 @@ use kube::Client;
 use plan::{Answer, Applied, Delete, Event, Manifest, ObjectKey, Outcome, Refusal, Step};
 use serde_json::{Value, json};
 
-use crate::apply::error::{Attempt, conflicting_managers, refusal};
+use crate::apply::error::{Attempt, Failure, conflicting_managers, refusal, taken};
 use crate::apply::events::Recorder;
 use crate::apply::fence::Fence;
 use crate::apply::identity::Identity;
@@ -136,6 +136,7 @@ impl Writer {
     async fn step(&self, identity: &Identity, step: Step) -> Result<Outcome, Refusal> {
         match step {
             Step::Apply(manifest) => self.apply(identity, &manifest).await,
+            Step::Make(manifest) => self.make(identity, &manifest).await,
             Step::Create(manifest) => {
                 let body = Body::Create { object: manifest.value(), manager: identity.manager() };
                 self.write("create", identity, &manifest.key(), None, &body).await
@@ -159,6 +160,25 @@ impl Writer {
             dry_run: false,
         };
         self.write("patch", identity, &manifest.key(), None, &body).await
+    }
+
+    /// Not forced: fields that somebody else set mean that the name is taken.
+    async fn make(&self, identity: &Identity, manifest: &Manifest) -> Result<Outcome, Refusal> {
+        let key = manifest.key();
+        let object = manifest.value();
+        let body = Body::Apply { object, manager: identity.manager(), force: false, dry_run: false };
+        match self.send("patch", identity, &key, None, &body).await {
+            Ok(object) => {
+                self.observer.written(&key, &object);
+                Ok(Outcome::Object(object))
+            }
+            Err(Failure { managers, .. }) if managers.iter().any(|manager| manager != MANAGER_SCALE) => {
+                Err(taken(&key, &managers))
+            }
+            // Ours after all: it lost the label by which it is watched.
+            Err(Failure { managers, .. }) if !managers.is_empty() => self.apply(identity, manifest).await,
+            Err(failure) => Err(failure.into_refusal()),
+        }
     }
 
     async fn scale(&self, identity: &Identity, key: &ObjectKey, replicas: i32) -> Result<Outcome, Refusal> {
@@ -262,28 +282,5 @@ impl Writer {
             self.metrics.write(verb, &key.kind, subresource, body.is_dry_run(), result.is_ok());
         }
         result
-    }
-}
-
-/// A failed request: the refusal, and what some callers take for an answer.
-struct Failure {
-    refusal: Refusal,
-    missing: bool,
-    managers: Vec<String>,
-}
-
-impl Failure {
-    fn is_missing(&self) -> bool {
-        self.missing
-    }
-
-    fn into_refusal(self) -> Refusal {
-        self.refusal
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, missing: false, managers: Vec::new() }
     }
 }

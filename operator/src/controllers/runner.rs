@@ -87,7 +87,7 @@ async fn look<C: Controller>(
             Err(refusal) => {
                 warn!(reason = refusal.reason.as_str(), class = ?refusal.class, took = ?started.elapsed(), "{refusal}");
                 let count = if refusal.class == Class::Transient { failures.more(key) } else { 1 };
-                Some(requeue::after(refusal.class, count, jitter()))
+                Some(requeue::after_refusal(&refusal, count, jitter()))
             }
         }
     }

@@ -27,9 +27,11 @@ pub struct Children {
 /// Brings about what `release` wants.
 pub fn apply(world: &World, wanted: &Wanted) -> Children {
     let mut children = Children::default();
-    let missing =
-        |manifest: &&Manifest| !live(world, &manifest.key()).is_some_and(|live| holds(&live, manifest));
-    children.steps.extend(wanted.others.iter().filter(missing).cloned().map(Step::Apply));
+    let step = |manifest: &Manifest| match live(world, &manifest.key()) {
+        Some(live) => (!holds(&live, manifest)).then(|| Step::Apply(manifest.clone())),
+        None => Some(Step::Make(manifest.clone())),
+    };
+    children.steps.extend(wanted.others.iter().filter_map(step));
     for workload in wanted.workloads.iter().filter(|workload| !workload.holds) {
         match in_the_way(world, workload) {
             None => children.steps.extend(scale::steps(&workload.manifest, &workload.replicas)),

@@ -91,6 +91,9 @@ pub fn written(manifest: Manifest, replicas: &Replicas, live: Option<&Value>) ->
 
 /// The writes that bring a workload about, in order.
 pub fn steps(manifest: &Manifest, replicas: &Replicas) -> Vec<Step> {
+    if replicas.owner.is_none() {
+        return vec![Step::Make(manifest.clone())];
+    }
     let apply = Step::Apply(manifest.clone());
     if replicas.force || replicas.owner != Some(Owner::Git) {
         return vec![apply];
@@ -130,7 +133,7 @@ mod tests {
 
     fn applied(steps: &[Step]) -> Value {
         match steps.last() {
-            Some(Step::Apply(manifest)) => manifest.value().clone(),
+            Some(Step::Apply(manifest) | Step::Make(manifest)) => manifest.value().clone(),
             other => panic!("{other:?}"),
         }
     }

@@ -200,6 +200,27 @@ fn a_broken_singleton_is_rolled_back() {
 }
 
 #[test]
+fn an_object_of_somebody_else_is_left_alone_and_told_of() {
+    let mut sim = Sim::new();
+    let theirs = key("apps/v1", "Deployment", "shop-production-web");
+    let foreign = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "shop-production-web", "namespace": theirs.namespace}, "spec": {"replicas": 3}});
+    sim.insert(theirs.clone(), foreign);
+    let decided = |sim: &Sim| {
+        (sim.objects[&theirs]["spec"].clone(), sim.objects[&theirs]["metadata"]["labels"].clone())
+    };
+    let before = decided(&sim);
+    sim.user_applies(&web("good-a"));
+    assert!(sim.settle());
+    assert_eq!(decided(&sim), before);
+    assert!(sim.ready().contains("OwnedByAnother"), "{}", sim.ready());
+
+    sim.objects.remove(&theirs);
+    assert!(sim.settle());
+    assert!(sim.ready().starts_with("True Running v1"), "{}", sim.ready());
+}
+
+#[test]
 fn the_newest_releases_are_kept_and_the_live_one_always() {
     let mut sim = begun(&web("good-0"));
     for number in 1..=14 {

@@ -40,6 +40,8 @@ pub(super) struct Memory {
     passed_with: String,
     /// The last value of `keelway.dev/reconcile-at` that began a fetch.
     pub asked: Option<String>,
+    /// The generation of the spec that last began a fetch.
+    pub generation: Option<i64>,
 }
 
 impl Memory {

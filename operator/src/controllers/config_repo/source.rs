@@ -34,7 +34,9 @@ impl Pass<'_> {
         let asked = reconcile_at(self.repo).filter(|value| {
             self.repo.status.as_ref().and_then(|s| s.last_handled_reconcile_at.as_ref()) != Some(value)
         });
-        let news = asked.is_some() && asked != memory.asked;
+        let generation = self.repo.metadata.generation;
+        let changed = memory.generation != generation;
+        let news = changed || asked.is_some() && asked != memory.asked;
         let spec = short_digest(&json!([
             self.repo.spec.url,
             self.repo.spec.git_ref,
@@ -47,10 +49,14 @@ impl Pass<'_> {
         if news || due.is_none_or(|due| due <= now) && !look.running {
             fetcher.fetch(self.key, self.request().await?, spec.clone());
             memory.asked.clone_from(&asked);
+            memory.generation = generation;
             look = fetcher.look(self.key, &spec);
         }
         let next = if look.running { None } else { look.due(|ended| self.next_look(ended)) };
-        Ok(Look { fetched: look.good, error: look.error, next, asked: asked.is_some() && look.running })
+        // Whoever asked or changed the spec is told of what the host says now, not of what it said before.
+        let told = self.status().observed_generation == generation;
+        let asked = look.running && (asked.is_some() || !told);
+        Ok(Look { fetched: look.good, error: look.error, next, asked })
     }
 
     async fn request(&self) -> Result<Request, Refusal> {

@@ -31,6 +31,13 @@ impl Sim {
                 }
                 self.insert(key.clone(), manifest.into_value());
             }
+            Step::Make(manifest) => {
+                let owner = |object: &Value| object["metadata"]["ownerReferences"][0]["uid"].clone();
+                if self.objects.get(&key).is_some_and(|live| owner(live) != owner(manifest.value())) {
+                    return Err(Refusal::needs_user(crds::Reason::OwnedByAnother, format!("{key} is taken")));
+                }
+                self.apply(&key, manifest.into_value());
+            }
             Step::Apply(manifest) => self.apply(&key, manifest.into_value()),
             Step::Scale { replicas, .. } => {
                 let owner = self.replicas_owner.get(&key).map_or("keelway", String::as_str);
