@@ -13,7 +13,7 @@ UNIT := --workspace --exclude e2e --exclude pgcopy
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 16
 
-test: lint unit generated chart deny purity e2e ## Everything that must hold
+test: lint unit generated chart deny purity e2e trials ## Everything that must hold
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
@@ -64,6 +64,12 @@ cluster-down: ## End the local cluster; leaves no process, mount, interface or r
 e2e: ## Tests on the real cluster
 	hack/e2e.sh
 
+trials: ## Crashes, lost leases and planted bugs: a part of each, another one each time
+	@hack/deps.sh
+	@hack/cluster.sh build
+	@$(MAKE) -s crash-matrix-tenth engine-trials crash-matrix-seeded
+	@$(MAKE) -s lease-trials TRIALS=20
+
 image: ## Build and push the operator's image: make image REGISTRY=registry.example.com/acme
 	hack/image.sh
 
@@ -71,4 +77,4 @@ bench: bench-sync bench-copy bench-autoscale ## All figures
 
 include $(wildcard hack/*.mk)
 
-.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e image bench
+.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e trials image bench

@@ -1,7 +1,6 @@
 //! etcd, the API server and the controller manager, without nodes: Deployments are scaled to zero, garbage is
 //! collected. The binaries are those that `make cluster` built.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,6 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use kube::{Client, Config};
 use tokio::process::{Child, Command};
+
+use crate::port::free_port;
 
 /// The password of this throw-away API server, which listens on the loopback device alone.
 const TOKEN: &str = "crash-matrix";
@@ -93,10 +94,6 @@ impl Tools {
         };
         Ok(Self { kube: newest("kube-", "kube")?, etcd: newest("daemons-", "usr/bin/etcd")? })
     }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn write_credentials(folder: &Path) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ pub mod git_server;
 pub mod matrix;
 pub mod operator;
 pub mod point;
+pub mod port;
 pub mod proxy;
 pub mod scenario;
 pub mod snapshot;

@@ -1,6 +1,6 @@
 //! The operator as a process, reached through a proxy.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+
+use crate::port::free_port;
 
 /// How an operator is started.
 #[derive(Clone, Debug)]
@@ -116,7 +118,7 @@ fn end_of(path: &Path, count: usize) -> String {
 /// # Errors
 /// No free port.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?)))
 }
 
 fn kubeconfig(proxy: SocketAddr) -> String {
