@@ -23,7 +23,8 @@ use proptest::prelude::*;
 
 const TEXT: &str = "{name: text, kind: {text: {}}}";
 
-/// Masks that take texts, with options.
+/// Masks that take texts in the engine, with options. A `constant` is none of them: the SELECT makes it, and the engine
+/// passes on what it is given.
 const TEXT_MASKS: &[&str] = &[
     "{id: {}}",
     "{uuid: {}}",
@@ -51,7 +52,6 @@ const TEXT_MASKS: &[&str] = &[
     "{choice: {values: [a, b]}}",
     "{int: {max: 99}}",
     "{generalize: {prefix: 2}}",
-    "{constant: {value: x}}",
 ];
 
 /// Types, a mask for each family, and the bytes that a binary value of it has (0 for any).
@@ -106,6 +106,8 @@ proptest! {
         max in 40..60u32,
     ) {
         prop_assume!(!text.contains('\0'));
+        // A column holds no text that is longer than the column.
+        let text: String = text.chars().take(max as usize).collect();
         let ty = format!("{{name: varchar, kind: {{text: {{max: {max}}}}}}}");
         let made = with(&ty, mask, Wire::Binary, |m| binary(m, text.as_bytes()));
         let again = with(&ty, mask, Wire::Binary, |m| binary(m, text.as_bytes()));

@@ -6,13 +6,12 @@
     reason = "an Option tells whether the value fitted; what was appended is nothing to name"
 )]
 
-use std::collections::BTreeMap;
-
+use super::Wire;
 use super::cell::{Context, Outcome};
 use super::codec::Codec;
 use super::encode::push_json_string;
+use super::path::{self, Node};
 use super::value::{Made, Value};
-use super::{Wire, path};
 use crate::draw::push_tag;
 use crate::key::DomainKey;
 use crate::mask::{Masker, Refused};
@@ -32,22 +31,10 @@ enum Rule {
     Mask(usize),
 }
 
-/// A place in the tree of paths.
-#[derive(Clone, Debug, Default)]
-struct Node {
-    keys: BTreeMap<String, usize>,
-    /// `.*`: keys that are not named beside it.
-    any: Option<usize>,
-    /// `[*]`.
-    items: Option<usize>,
-    rule: Option<Rule>,
-    mask_keys: bool,
-}
-
 /// The mask of a JSON column.
 #[derive(Clone)]
 pub(crate) struct JsonMasker {
-    nodes: Vec<Node>,
+    nodes: Vec<Node<Rule>>,
     maskers: Vec<Masker>,
     keys: DomainKey,
     unknown: Rule,
@@ -73,7 +60,7 @@ impl JsonMasker {
         let version = jsonb && wire == Wire::Binary;
         let mut made = Self { nodes: vec![Node::default()], maskers: Vec::new(), keys, unknown, version };
         for entry in &options.paths {
-            let at = made.place(&entry.path)?;
+            let at = path::place(&mut made.nodes, &entry.path)?;
             let rule = match &entry.mask {
                 None => Rule::Keep,
                 Some(leaf) => {
@@ -87,24 +74,6 @@ impl JsonMasker {
             made.nodes[at].mask_keys |= entry.mask_keys;
         }
         Ok(made)
-    }
-
-    /// The node of a path, made where it is new.
-    fn place(&mut self, path: &str) -> Result<usize, String> {
-        let mut at = 0;
-        for step in path::parse(path)? {
-            let new = self.nodes.len();
-            let node = &mut self.nodes[at];
-            at = match step {
-                path::Step::Key(key) => *node.keys.entry(key).or_insert(new),
-                path::Step::AnyKey => *node.any.get_or_insert(new),
-                path::Step::Items => *node.items.get_or_insert(new),
-            };
-            if at == new {
-                self.nodes.push(Node::default());
-            }
-        }
-        Ok(at)
     }
 
     /// Masks a document and appends it to `out`.
@@ -178,7 +147,7 @@ impl<'a> Walk<'a, '_, '_> {
         }
     }
 
-    fn object(&mut self, place: Option<&'a Node>, rule: Rule, depth: usize) -> Result<(), Refused> {
+    fn object(&mut self, place: Option<&'a Node<Rule>>, rule: Rule, depth: usize) -> Result<(), Refused> {
         self.expect(b'{')?;
         self.list(b'}', |walk| {
             let start = walk.at;

@@ -1,11 +1,52 @@
 //! JSON paths as a policy writes them: `$.customer.name`, `$.items[*].price`, `$.by_day.*`, `$."odd key"`.
 
+use std::collections::BTreeMap;
+
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Key(String),
     AnyKey,
     Items,
+}
+
+/// A place in the tree of paths, with the rule that stands there.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<R> {
+    pub(crate) keys: BTreeMap<String, usize>,
+    /// `.*`: keys that are not named beside it.
+    pub(crate) any: Option<usize>,
+    /// `[*]`.
+    pub(crate) items: Option<usize>,
+    pub(crate) rule: Option<R>,
+    pub(crate) mask_keys: bool,
+}
+
+impl<R> Default for Node<R> {
+    fn default() -> Self {
+        Self { keys: BTreeMap::new(), any: None, items: None, rule: None, mask_keys: false }
+    }
+}
+
+/// The number of a path's node, made where it is new. Node 0 is the root and there from the start.
+///
+/// # Errors
+/// What is wrong with the path.
+pub(crate) fn place<R>(nodes: &mut Vec<Node<R>>, path: &str) -> Result<usize, String> {
+    let mut at = 0;
+    for step in parse(path)? {
+        let new = nodes.len();
+        let node = &mut nodes[at];
+        at = match step {
+            Step::Key(key) => *node.keys.entry(key).or_insert(new),
+            Step::AnyKey => *node.any.get_or_insert(new),
+            Step::Items => *node.items.get_or_insert(new),
+        };
+        if at == new {
+            nodes.push(Node::default());
+        }
+    }
+    Ok(at)
 }
 
 /// Reads a path.
