@@ -27,8 +27,10 @@ crash-matrix-seeded: crash-programs ## Show that planted bugs turn the crash mat
 			|| { echo "the crash matrix does not find the planted bug $$bug"; exit 1; }; \
 		echo "crash-matrix finds the planted bug $$bug"; \
 	done
-	@if $(CRASH_CARGO_TARGET)/debug/lease-trials --operator $(SEEDED_OPERATOR) --bug no-fence --trials 20; then \
-		echo "the lease trials do not find that the fence is missing"; exit 1; fi
+# A run that failed for another reason found nothing: the late writes must have been counted.
+	@{ $(CRASH_CARGO_TARGET)/debug/lease-trials --operator $(SEEDED_OPERATOR) --bug no-fence --trials 20 || true; } \
+		| tee /dev/stderr | grep -q ', [1-9][0-9]* of them after their lease' \
+		|| { echo "the lease trials do not find that the fence is missing"; exit 1; }
 	@echo "lease-trials finds that the fence is missing"
 
 lease-trials: crash-programs ## Stop the leader past its lease 200 times; it must not write any more

@@ -3,11 +3,13 @@
 //! The tests run against whatever cluster `KUBECONFIG` names, with Keelway installed (`make e2e` sees to both). Every
 //! test works in namespaces of its own and takes them away when it succeeds; those of a failed test stay to be looked at.
 
+pub mod app;
 pub mod git_host;
 pub mod kubectl;
 pub mod namespace;
 pub mod wait;
 
+pub use app::runs;
 pub use git_host::{GitHost, Repo};
 pub use namespace::Space;
 pub use wait::eventually;

@@ -1,7 +1,7 @@
 //! What git no longer names goes, and old releases go with it.
 
-use crds::{App, ConditionType, Reason, Release};
-use e2e::{Space, hello};
+use crds::Release;
+use e2e::{Space, hello, runs};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::Service;
@@ -12,16 +12,6 @@ fn app(processes: &str, more: &str) -> anyhow::Result<String> {
          processes: {processes}\n{more}",
         hello("1")?
     ))
-}
-
-fn runs(version: &'static str) -> impl Fn(&App) -> Option<()> {
-    move |app| {
-        let status = app.status.as_ref()?;
-        let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready)?;
-        let current = Some(ready.observed_generation) == app.metadata.generation;
-        (current && ready.reason == Reason::Running && status.summary.as_deref()?.starts_with(version))
-            .then_some(())
-    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crds::{App, ConditionType, Reason, Run};
-use e2e::{Space, hello};
+use crds::{App, ConditionType, Run};
+use e2e::{Space, hello, runs};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::core::v1::Pod;
@@ -15,16 +15,6 @@ fn app(processes: &str) -> anyhow::Result<String> {
          processes: {processes}\n",
         hello("1")?
     ))
-}
-
-fn runs(version: &'static str) -> impl Fn(&App) -> Option<()> {
-    move |app| {
-        let status = app.status.as_ref()?;
-        let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready)?;
-        let current = Some(ready.observed_generation) == app.metadata.generation;
-        (current && ready.reason == Reason::Running && status.summary.as_deref()?.starts_with(version))
-            .then_some(())
-    }
 }
 
 fn rolled_back(app: &App) -> Option<()> {

@@ -1,7 +1,7 @@
 //! Releases on real pods: what fails is rolled back with words that tell why, and what is asked for again is tried again.
 
 use crds::{App, Condition, ConditionType, Release};
-use e2e::{Space, hello};
+use e2e::{Space, hello, runs};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -24,19 +24,6 @@ fn web(env: &str) -> anyhow::Result<String> {
 
 fn condition(app: &App, type_: ConditionType) -> Option<&Condition> {
     app.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)
-}
-
-fn summary(app: &App) -> String {
-    app.status.as_ref().and_then(|status| status.summary.clone()).unwrap_or_default()
-}
-
-/// Ready for the present generation, and running this version.
-fn runs(version: &'static str) -> impl Fn(&App) -> Option<()> {
-    move |app| {
-        let ready = condition(app, ConditionType::Ready)?;
-        let current = Some(ready.observed_generation) == app.metadata.generation;
-        (current && ready.reason == crds::Reason::Running && summary(app).starts_with(version)).then_some(())
-    }
 }
 
 /// The message of the Ready condition once it holds all of these words.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crds::{App, ConditionType, Reason};
-use e2e::{Space, hello};
+use e2e::{Space, hello, runs};
 use k8s_openapi::api::core::v1::Service;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,16 +16,6 @@ fn app(text: &str) -> anyhow::Result<String> {
          [{{name: web, size: nano, replicas: 2, readiness: {{path: /healthz, periodSeconds: 1}}}}]\n  env: [{{name: TEXT, value: {text}}}]\n",
         hello("1")?
     ))
-}
-
-fn runs(version: &'static str) -> impl Fn(&App) -> Option<()> {
-    move |app| {
-        let status = app.status.as_ref()?;
-        let ready = status.conditions.iter().find(|condition| condition.type_ == ConditionType::Ready)?;
-        let current = Some(ready.observed_generation) == app.metadata.generation;
-        (current && ready.reason == Reason::Running && status.summary.as_deref()?.starts_with(version))
-            .then_some(())
-    }
 }
 
 /// What one client saw.

@@ -108,7 +108,7 @@ async fn receive(
     }
     let leads = receiver.context.writer.may_write();
     if !leads && forward::is_forwarded(request.headers()) {
-        return forward::NOBODY;
+        return forward::UNREACHED;
     }
     let answer = receiver.check(&key, request).await;
     match answer {
@@ -170,7 +170,7 @@ impl Receiver {
             }
             Err(why) => {
                 warn!(object = %key, %why, "a push notification could not be passed on to the leader");
-                forward::NOBODY
+                forward::UNREACHED
             }
         }
     }

@@ -22,9 +22,11 @@ const FORWARDED: &str = "x-keelway-forwarded";
 /// How long the leader may take; a git host waits about ten seconds for its own answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The answer while no replica leads.
-pub(super) const NOBODY: (StatusCode, &str) =
-    (StatusCode::SERVICE_UNAVAILABLE, "no replica leads at the moment; send it again\n");
+/// The answer while this replica does not lead and cannot reach the one that does.
+pub(super) const UNREACHED: (StatusCode, &str) = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "this replica is a standby and cannot reach the leader; send it again\n",
+);
 
 /// Whether a standby passed this notification on.
 pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
