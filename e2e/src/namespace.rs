@@ -143,4 +143,17 @@ impl Space {
         Api::<Namespace>::all(self.client.clone()).delete(&self.name, &DeleteParams::background()).await?;
         Ok(())
     }
+
+    /// Takes the namespace away and waits until all that was in it is gone.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or after ten minutes.
+    pub async fn gone(self) -> anyhow::Result<()> {
+        let api = Api::<Namespace>::all(self.client.clone());
+        api.delete(&self.name, &DeleteParams::background()).await?;
+        eventually("the namespace is gone", Duration::from_mins(10), || async {
+            Ok(api.get_metadata_opt(&self.name).await?.is_none().then_some(()))
+        })
+        .await
+    }
 }

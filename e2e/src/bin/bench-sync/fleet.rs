@@ -113,10 +113,10 @@ impl Fleet {
             .await
     }
 
-    /// Takes all of it away.
+    /// Takes all of it away, to the last object.
     pub(crate) async fn done(self) -> anyhow::Result<()> {
         self.repo.done()?;
-        self.space.done().await
+        self.space.gone().await
     }
 }
 
