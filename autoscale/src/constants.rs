@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Constants {
     /// β of the square-root rule N = ⌈(R + β√R)/c⌉ (Halfin–Whitt). 1.5 was the start; 1.0 measured: same lateness, 3–6% cheaper.
     pub beta: f64,
+    /// Share of a pod above a whole number that asks for no further one, at most half of what β adds.
+    pub rounding: f64,
     /// Slots per pod while nothing is declared nor learned.
     pub slots_unknown: f64,
     /// Cold start assumed before one was measured, in seconds.
@@ -95,6 +97,7 @@ impl Default for Constants {
     fn default() -> Self {
         Self {
             beta: 1.0,
+            rounding: 0.15,
             slots_unknown: 10.0,
             cold_start_unknown: 30.0,
             steady_window: (20, 60),
@@ -116,7 +119,7 @@ impl Default for Constants {
             down_every: 30.0,
             tolerance_up: 0.05,
             tolerance_urgent: 0.15,
-            tolerance_down: 0.05,
+            tolerance_down: 0.07,
             changes_per_minute: 12.0,
             stale: 30,
             hold_timeouts: 0.005,

@@ -142,7 +142,7 @@ fn demands(
         rates.steady = state.forecast.blind(rates.steady, blind, k);
     }
     let service = state.baseline.get().map(|h| h.mean);
-    let size = demand::pod_size(settings, state.slots.get(k), service, k.beta);
+    let size = demand::pod_size(settings, state.slots.get(k), service, k);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
     let load = Load { waiting: signals.waiting, streams: signals.streams, urgent: !signals.look.suspect };
     let (demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);

@@ -17,14 +17,18 @@ pub struct PodSize {
     pub rate: Option<f64>,
     /// The safety factor β.
     pub beta: f64,
+    /// Share of a pod above a whole number that asks for no further one.
+    pub rounding: f64,
 }
 
 impl PodSize {
     /// Pods for so many requests per second and open streams, and which target asked for the most.
     pub fn pods(&self, rate: f64, streams: f64) -> (u32, Trigger) {
         let by_slots = self.slots.map_or(0, |(slots, service)| {
-            let load = rate * service + streams;
-            ceil((load + self.beta * (rate * service).sqrt()) / slots)
+            let load = (rate * service + streams) / slots;
+            let safety = self.beta * (rate * service).sqrt() / slots;
+            // Rounding up is a second safety, of half a pod on average; at most half of the first may be spared for it.
+            ceil(load + safety - self.rounding.min(safety / 2.0))
         });
         let by_rate = self.rate.map_or(0, |target| ceil(rate / target));
         let floor = u32::from(rate > 0.0 || streams > 0.0);
@@ -176,7 +180,7 @@ pub fn cold_start(measured: &[f32], k: &Constants) -> f64 {
 }
 
 /// The size of a pod from settings, learned slots and healthy service time.
-pub fn pod_size(settings: &Settings, learned_slots: f64, service: Option<f64>, beta: f64) -> PodSize {
+pub fn pod_size(settings: &Settings, learned_slots: f64, service: Option<f64>, k: &Constants) -> PodSize {
     let declared = Settings::usable(settings.concurrency);
     let rate = Settings::usable(settings.rpm).map(|rpm| rpm / 60.0);
     let slots = match (declared, rate) {
@@ -185,7 +189,7 @@ pub fn pod_size(settings: &Settings, learned_slots: f64, service: Option<f64>, b
         (None, None) => Some(learned_slots),
     };
     let service = service.filter(|s| s.is_finite() && *s > 0.0);
-    PodSize { slots: slots.map(|c| c.max(1e-3)).zip(service), rate, beta }
+    PodSize { slots: slots.map(|c| c.max(1e-3)).zip(service), rate, beta: k.beta, rounding: k.rounding }
 }
 
 #[cfg(test)]
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_square_root_rule_gives_the_textbook_numbers() {
-        let size = PodSize { slots: Some((4.0, 0.2)), rate: None, beta: 1.5 };
+        let size = PodSize { slots: Some((4.0, 0.2)), rate: None, beta: 1.5, rounding: 0.0 };
         assert_eq!(size.pods(100.0, 0.0).0, 7, "(20 + 1.5·√20)/4 = 6.7");
         assert_eq!(size.pods(1000.0, 0.0).0, 56, "(200 + 1.5·√200)/4 = 55.3");
         assert_eq!(size.pods(100.0, 60.0).0, 22, "streams keep a slot each");
@@ -202,8 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn a_little_above_a_whole_pod_asks_for_no_further_one_while_safety_remains() {
+        let size = PodSize { slots: Some((4.0, 0.2)), rate: None, beta: 1.0, rounding: 0.12 };
+        assert_eq!(size.pods(42.0, 0.0).0, 3, "(8.4 + √8.4)/4 = 2.82");
+        assert_eq!(size.pods(45.5, 0.0).0, 3, "(9.1 + √9.1)/4 = 3.03");
+        let coarse = PodSize { slots: Some((400.0, 0.2)), ..size };
+        assert_eq!(
+            coarse.pods(1920.0, 0.0).0,
+            1,
+            "(384 + √384)/400 = 1.009: half of √384/400 is spared, 0.024"
+        );
+        assert_eq!(coarse.pods(1995.0, 0.0).0, 2, "(399 + √399)/400 = 1.047: more than is spared");
+    }
+
+    #[test]
     fn the_largest_of_several_targets_wins() {
-        let size = PodSize { slots: Some((4.0, 0.2)), rate: Some(10.0), beta: 1.5 };
+        let size = PodSize { slots: Some((4.0, 0.2)), rate: Some(10.0), beta: 1.5, rounding: 0.0 };
         assert_eq!(size.pods(100.0, 0.0), (10, Trigger::RequestsPerMinute));
     }
 

@@ -19,6 +19,13 @@ pub(crate) struct Fleet {
     pub(crate) apps: usize,
 }
 
+/// ConfigMaps beside the Apps: an object that is changed more than ten times a minute is left alone for a while.
+pub(crate) const MAPS: usize = 25;
+
+fn map(number: usize) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: map-{number}}}\ndata: {{key: a}}\n")
+}
+
 /// The YAML of one App, scaled to zero.
 pub(crate) fn app(name: &str, text: &str) -> String {
     format!(
@@ -32,10 +39,7 @@ impl Fleet {
     pub(crate) async fn new(host: &GitHost, apps: usize, round: usize) -> anyhow::Result<Self> {
         let space = crate::space().await?;
         let repo = host.repo(&format!("{}-{round}", space.name)).await?;
-        repo.write(
-            "apps/none.yaml",
-            Some("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: first}\ndata: {key: a}\n"),
-        )?;
+        repo.write("apps/maps.yaml", Some(&(0..MAPS).map(map).collect::<Vec<_>>().join("---\n")))?;
         repo.push("First").await?;
         space.apply(&host.secret("git")?).await?;
         let hook = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}, "stringData": {"token": "bench"}});

@@ -58,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let Some(fleet) = last else { anyhow::bail!("ROUNDS must be at least 1") };
     let (noop_writes, noop) = fleet.resync().await?;
     let mut push = pushes::pushes(&fleet, changes).await?;
+    eprintln!("{changes} pushes, median {:.3} s", rank(&mut push, 0.5));
     let mut drift = pushes::drift(&fleet, changes).await?;
     let memory = audit::operator_peak_mib()?;
     let (median_ours, median_limit) = (middle(&mut ours), middle(&mut limits));

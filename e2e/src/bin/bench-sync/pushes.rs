@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, app};
+use crate::fleet::{Fleet, MAPS, app};
 use crate::{PATIENCE, since};
 
 /// Pushes one changed App after another; seconds from each push to the changed Deployment.
@@ -44,7 +44,8 @@ pub(crate) async fn drift(fleet: &Fleet, count: usize) -> anyhow::Result<Vec<f64
                     .await?
             }
             1 => {
-                changed::<ConfigMap>(fleet, "first", json!({"data": {"key": "drifted"}}), "/data/key").await?
+                let map = format!("map-{}", number / 4 % MAPS);
+                changed::<ConfigMap>(fleet, &map, json!({"data": {"key": "drifted"}}), "/data/key").await?
             }
             2 => {
                 let patch = json!({"metadata": {"labels": {"app.kubernetes.io/part-of": "drifted"}}});

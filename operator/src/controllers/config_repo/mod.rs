@@ -93,6 +93,6 @@ impl Controller for ConfigRepos {
         let mut memory = self.take(key);
         let result = pass.run(&mut memory).await;
         self.put(key, memory);
-        result
+        Ok(result?.into_iter().chain(pass.calm()).min())
     }
 }

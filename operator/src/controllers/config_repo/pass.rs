@@ -199,6 +199,12 @@ impl<'a> Pass<'a> {
         warnings
     }
 
+    /// When what somebody changes again and again may be set back once more.
+    pub fn calm(&self) -> Option<Timestamp> {
+        let wait = self.repos.managed.with(self.key, crate::sources::ManagedIndex::calm_in)?;
+        (self.context.now)().checked_add(wait).ok()
+    }
+
     /// As whom everything is applied.
     pub fn identity(&self) -> Result<Identity, Refusal> {
         let named = self.repo.spec.service_account_name.as_ref().map(|name| name.as_str().to_owned());

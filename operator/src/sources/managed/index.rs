@@ -96,6 +96,12 @@ impl Index {
         keys
     }
 
+    /// How long until the first of them may be set back again: nothing else would wake anybody then.
+    pub fn calm_in(&self) -> Option<Duration> {
+        let contested = self.repairs.iter().filter(|(key, _)| self.is_contested(key));
+        contested.map(|(_, (_, since))| WINDOW.saturating_sub(since.elapsed())).min()
+    }
+
     /// Whether git changed `spec.replicas` of an object since it was last applied.
     pub fn is_rescaled(&self, key: &ObjectKey) -> bool {
         self.rescaled.contains(key)
@@ -237,8 +243,10 @@ mod tests {
             index.repaired(&planned.key);
         }
         assert_eq!(index.contested(), std::slice::from_ref(&planned.key));
-        tokio::time::advance(WINDOW).await;
-        assert!(index.contested().is_empty());
+        tokio::time::advance(WINDOW / 2).await;
+        assert_eq!(index.calm_in(), Some(WINDOW / 2), "then it must be looked at again");
+        tokio::time::advance(WINDOW / 2).await;
+        assert!(index.contested().is_empty() && index.calm_in().is_none());
     }
 
     #[test]
