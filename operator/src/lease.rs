@@ -26,6 +26,9 @@ const ADDRESS: &str = "keelway.dev/address";
 /// How many renewals fit into one lease.
 const RENEWALS: u32 = 6;
 
+/// The share of a lease that is left for an orderly end; at the very end the kernel ends the process.
+const FAREWELL: u32 = 10;
+
 /// Holds the lease, or waits for it.
 pub struct Elector {
     leases: Api<Lease>,
@@ -96,25 +99,31 @@ impl Elector {
     /// Renews the lease until it is lost. Never returns while it is held.
     pub async fn renew(&mut self) {
         loop {
-            tokio::time::sleep(self.length / RENEWALS).await;
-            match self.attempt().await {
-                Ok(Attempt::Held) => {}
-                Ok(Attempt::Taken) => {
-                    self.fence.hold(None);
+            tokio::time::sleep((self.length / RENEWALS).min(self.left())).await;
+            match tokio::time::timeout(self.left(), self.attempt()).await {
+                Ok(Ok(Attempt::Held)) => {}
+                Ok(Ok(Attempt::Taken)) => {
                     warn!(identity = self.identity, "another process took the lease");
                     break;
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     warn!(class = class(&error), "the lease could not be renewed; it is tried again");
                 }
+                Err(_) => warn!("the lease could not be renewed in time"),
             }
             self.metrics.lease(self.fence.remaining());
-            if self.fence.remaining().is_zero() {
-                warn!(identity = self.identity, "the lease ran out before it could be renewed");
+            if self.left().is_zero() {
+                warn!(identity = self.identity, "the lease runs out and could not be renewed");
                 break;
             }
         }
+        self.fence.close();
         self.metrics.lease(Duration::ZERO);
+    }
+
+    /// How long there is to renew the lease.
+    fn left(&self) -> Duration {
+        self.fence.remaining().saturating_sub(self.length / FAREWELL)
     }
 
     /// Gives the lease up, so that a standby need not wait for its end. Call it when no write is under way any more.

@@ -85,7 +85,7 @@ async fn connect() -> anyhow::Result<Config> {
 }
 
 fn assemble(settings: Settings, config: &Config, identity: &str) -> anyhow::Result<(Context, Fence)> {
-    let fence = Fence::closed();
+    let fence = Fence::guarded().context("the system grants no timer to end the lease with")?;
     let metrics = Metrics::new();
     let stores = Arc::new(Stores::new());
     let client = Client::try_from(config.clone()).context("the cluster's configuration is not usable")?;

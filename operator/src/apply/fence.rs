@@ -7,19 +7,32 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::time::TimeSpec;
+use nix::time::ClockId;
 use plan::Refusal;
+
+use crate::apply::deadline::Deadline;
 
 /// Until when the lease is held.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
     monotonic: Instant,
     wall: SystemTime,
+    /// The end by the clock that the kernel's timer goes by.
+    boot: TimeSpec,
 }
 
 impl Held {
     /// A lease of this length that began now. Taken before the renewal is sent, never after it is answered.
     pub fn from_now(length: Duration) -> Self {
-        Self { monotonic: Instant::now() + length, wall: SystemTime::now() + length }
+        // Without that clock the timer fires at once, which is safe; Linux has had it since 2.6.39.
+        let boot = ClockId::CLOCK_BOOTTIME.now().unwrap_or(TimeSpec::new(0, 1));
+        let boot = boot + TimeSpec::from_duration(length);
+        Self { monotonic: Instant::now() + length, wall: SystemTime::now() + length, boot }
+    }
+
+    pub(crate) fn boot_time(self) -> TimeSpec {
+        self.boot
     }
 
     fn remaining(&self) -> Duration {
@@ -31,22 +44,51 @@ impl Held {
 
 /// Shared by the elector, which moves it, and the writer, which asks it.
 #[derive(Clone, Debug)]
-pub struct Fence(Arc<Mutex<Option<Held>>>);
+pub struct Fence {
+    held: Arc<Mutex<Option<Held>>>,
+    deadline: Option<Deadline>,
+}
 
 impl Fence {
     /// A closed fence, opened by an elector.
     pub fn closed() -> Self {
-        Self(Arc::default())
+        Self { held: Arc::default(), deadline: None }
+    }
+
+    /// A closed fence that has the kernel end this process when a lease ends that was neither renewed nor given up.
+    ///
+    /// # Errors
+    /// The system grants no timer.
+    pub fn guarded() -> std::io::Result<Self> {
+        #[cfg(feature = "seeded-bugs")]
+        if crate::apply::seeded::Bug::planted() == Some(crate::apply::seeded::Bug::NoFence) {
+            return Ok(Self::closed());
+        }
+        Ok(Self { deadline: Some(Deadline::new()?), ..Self::closed() })
     }
 
     /// Moves the end of the lease; `None` closes the fence.
     pub fn hold(&self, held: Option<Held>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        let mut now = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(deadline) = &self.deadline {
+            // The timer moves before the fence opens, and goes after it is closed.
+            if held.is_none() {
+                *now = None;
+            }
+            deadline.set(held);
+        }
+        *now = held;
+    }
+
+    /// Closes the fence before the lease ends. What had passed it may still be on its way out: until the process has ended
+    /// by itself, the kernel's timer stays.
+    pub fn close(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// How long the lease still lasts.
     pub fn remaining(&self) -> Duration {
-        let held = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = *self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.map_or(Duration::ZERO, |held| held.remaining())
     }
 
@@ -83,9 +125,10 @@ mod tests {
 
     #[test]
     fn the_smaller_of_both_clocks_counts() {
-        let slept = Held { monotonic: Instant::now() + Duration::from_secs(60), wall: SystemTime::now() };
+        let long = Held::from_now(Duration::from_secs(60));
+        let slept = Held { wall: SystemTime::now(), ..long };
         assert_eq!(slept.remaining(), Duration::ZERO);
-        let set_back = Held { monotonic: Instant::now(), wall: SystemTime::now() + Duration::from_secs(60) };
+        let set_back = Held { monotonic: Instant::now(), ..long };
         assert_eq!(set_back.remaining(), Duration::ZERO);
     }
 }

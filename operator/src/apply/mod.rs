@@ -1,5 +1,6 @@
 //! The only writer to the cluster: a Plan's steps enter, what the cluster answered leaves.
 
+mod deadline;
 mod error;
 mod events;
 mod fence;
