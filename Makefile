@@ -13,10 +13,11 @@ UNIT := --workspace --exclude e2e --exclude pgcopy
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 16
 
-test: lint unit generated chart deny purity e2e trials ## Everything that must hold
+test: lint unit generated chart deny purity fuzz e2e trials ## Everything that must hold
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -q -- -D warnings
 	cd e2e/cluster && test -z "$$(gofmt -l .)" && go vet ./...
 	cd e2e/crdcheck && test -z "$$(gofmt -l .)" && go vet ./...
@@ -28,6 +29,9 @@ unit: ## Tests that need no cluster
 
 test-pgcopy: ## Tests of pgcopy on real Postgres servers
 	cargo test --locked -p pgcopy
+
+fuzz: ## Seconds of fuzzing for each target: make fuzz FOR=60
+	hack/fuzz.sh $(or $(FOR),10)
 
 purity: ## The rules depend on no runtime
 	@for crate in crds plan autoscale masking; do \
@@ -77,4 +81,4 @@ bench: bench-sync bench-copy bench-autoscale ## All figures
 
 include $(wildcard hack/*.mk)
 
-.PHONY: help demo test lint unit test-pgcopy purity generate generated chart deny cluster cluster-down e2e trials image bench
+.PHONY: help demo test lint unit test-pgcopy fuzz purity generate generated chart deny cluster cluster-down e2e trials image bench

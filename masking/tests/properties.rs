@@ -17,63 +17,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::masks::{JSON, JSON_MASKS, TEXT, TEXT_MASKS, TYPED};
 use common::{masker, one, row};
 use masking::{MaskedRow, TableMasker, Wire};
 use proptest::prelude::*;
-
-const TEXT: &str = "{name: text, kind: {text: {}}}";
-
-/// Masks that take texts in the engine, with options. A `constant` is none of them: the SELECT makes it, and the engine
-/// passes on what it is given.
-const TEXT_MASKS: &[&str] = &[
-    "{id: {}}",
-    "{uuid: {}}",
-    "{digits: {}}",
-    "{hash: {}}",
-    "{partial: {prefix: 2, suffix: 1}}",
-    "{email: {}}",
-    "{email: {keepDomain: true}}",
-    "{firstName: {}}",
-    "{lastName: {}}",
-    "{fullName: {}}",
-    "{username: {}}",
-    "{phone: {}}",
-    "{address: {}}",
-    "{city: {}}",
-    "{zip: {keep: 1}}",
-    "{company: {}}",
-    "{url: {}}",
-    "{ip: {}}",
-    "{mac: {}}",
-    "{card: {}}",
-    "{iban: {}}",
-    "{lorem: {}}",
-    "{regex: {pattern: '[a-z]{4,9}'}}",
-    "{choice: {values: [a, b]}}",
-    "{int: {max: 99}}",
-    "{generalize: {prefix: 2}}",
-];
-
-/// Types, a mask for each family, and the bytes that a binary value of it has (0 for any).
-const TYPED: &[(&str, &str, usize)] = &[
-    ("{name: smallint, kind: int2}", "{id: {}}", 2),
-    ("{name: smallint, kind: int2}", "{digits: {}}", 2),
-    ("{name: integer, kind: int4}", "{id: {}}", 4),
-    ("{name: integer, kind: int4}", "{noise: {percent: 50}}", 4),
-    ("{name: bigint, kind: int8}", "{id: {}}", 8),
-    ("{name: bigint, kind: int8}", "{digits: {}}", 8),
-    ("{name: bigint, kind: int8}", "{generalize: {step: 1000}}", 8),
-    ("{name: real, kind: float4}", "{noise: {by: 5}}", 4),
-    ("{name: double precision, kind: float8}", "{numeric: {max: 5}}", 8),
-    ("{name: uuid, kind: uuid}", "{id: {}}", 16),
-    ("{name: date, kind: date}", "{date: {}}", 4),
-    ("{name: date, kind: date}", "{dateShift: {days: 3000}}", 4),
-    ("{name: date, kind: date}", "{generalize: {to: week}}", 4),
-    ("{name: timestamptz, kind: timestamptz}", "{dateShift: {}}", 8),
-    ("{name: timestamp, kind: timestamp}", "{generalize: {to: hour}}", 8),
-    ("{name: macaddr, kind: macaddr}", "{mac: {}}", 6),
-    ("{name: boolean, kind: bool}", "{choice: {values: [true, false]}}", 1),
-];
 
 fn binary(masker: &mut TableMasker, raw: &[u8]) -> Option<Vec<u8>> {
     let mut out = MaskedRow::new();
@@ -190,12 +137,7 @@ proptest! {
 
     #[test]
     fn any_json_document_is_masked_into_one_of_the_same_shape(document in json(), known: bool) {
-        let ty = "{name: jsonb, kind: jsonb}";
-        let mask = if known {
-            "{json: {paths: [{path: $, mask: {hash: {}}}, {path: $.a, keep: true}, {path: $.b.*, mask: {int: {}}, maskKeys: true}]}}"
-        } else {
-            "{json: {paths: [{path: $.a, keep: true}], unknown: nullify}}"
-        };
+        let (ty, mask) = (JSON, JSON_MASKS[usize::from(!known)]);
         let text = document.to_string();
         let made = with(ty, mask, Wire::Text, |m| row(m, &[&text])).remove(0);
         let made: serde_json::Value = serde_json::from_str(&made).unwrap();
@@ -240,6 +182,13 @@ fn like(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         (Array(_) | Object(_), _) | (_, Array(_) | Object(_)) => false,
         _ => true,
     }
+}
+
+#[test]
+fn a_number_that_its_column_cannot_hold_is_refused() {
+    let (ty, mask) = ("{name: smallint, kind: int2}", "{digits: {}}");
+    assert_eq!(with(ty, mask, Wire::Text, |m| binary(m, b"171777")), None);
+    assert!(with(ty, mask, Wire::Text, |m| binary(m, b"17177")).is_some());
 }
 
 #[test]

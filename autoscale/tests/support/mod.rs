@@ -1,5 +1,7 @@
 //! A tiny world for tests: one or two routers, seconds that pass, and what they report.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+pub mod life;
+
 use autoscale::{Bucket, Constants, Decision, Hints, Input, Pods, Report, Settings, State, decide};
 use jiff::Timestamp;
 

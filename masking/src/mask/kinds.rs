@@ -80,6 +80,10 @@ impl Masker {
         let Some(ff1) = &self.ff1 else { return Err("the mask has no cipher") };
         let keys = Keys { ff1, key: &self.key };
         let value = match input.value {
+            // Walking the cycle ends only where the start is a value of the column.
+            Value::Int(n) if !(self.range.0..=self.range.1).contains(&n) => {
+                return Err("the number is none that its column can hold");
+            }
             Value::Int(n) => return Ok(Made::Int(digits::integer(&keys, n, self.range.0, self.range.1))),
             Value::Decimal(value) if !value.ends_with(|c: char| c.is_ascii_digit()) => return Ok(Made::Same),
             Value::Decimal(value) => {

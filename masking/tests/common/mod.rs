@@ -14,6 +14,8 @@
     clippy::too_many_lines
 )]
 
+pub mod masks;
+
 use masking::{
     Decisions, MaskedRow, MasterKey, Policy, Problem, Schema, Secrets, TableMasker, TableName, Wire, decide,
     parse,
