@@ -77,7 +77,7 @@ pub struct ReleaseStatus {
     /// Whether it gets traffic.
     #[serde(default)]
     pub ready: bool,
-    /// When the phase last changed.
+    /// When the phase last changed. While a singleton waits for its old pod, the time of its roll-out begins anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// Why it failed, as one word.

@@ -85,8 +85,13 @@ async fn look<C: Controller>(
                 wake.map(|at| until(at, (context.now)()))
             }
             Err(refusal) => {
-                warn!(reason = refusal.reason.as_str(), class = ?refusal.class, took = ?started.elapsed(), "{refusal}");
-                let count = if refusal.class == Class::Transient { failures.more(key) } else { 1 };
+                let (count, known) = failures.more(key, &refusal);
+                // Said once: what is tried again and again would drown everything else.
+                if known {
+                    debug!(reason = refusal.reason.as_str(), class = ?refusal.class, count, "still: {refusal}");
+                } else {
+                    warn!(reason = refusal.reason.as_str(), class = ?refusal.class, took = ?started.elapsed(), "{refusal}");
+                }
                 Some(requeue::after_refusal(&refusal, count, jitter()))
             }
         }
@@ -105,16 +110,22 @@ fn jitter() -> f64 {
     f64::from(u32::try_from(random >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// Transient failures in a row, by key.
+/// By key, the transient failures in a row and what was said last.
 #[derive(Clone, Default)]
-struct Failures(Arc<Mutex<HashMap<Key, u32>>>);
+struct Failures(Arc<Mutex<HashMap<Key, (u32, String)>>>);
 
 impl Failures {
-    fn more(&self, key: &Key) -> u32 {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(key.clone()).or_default();
-        *count = count.saturating_add(1);
-        *count
+    /// Counts a refusal. Returns how many transient ones there were in a row, 1 for others, and whether the very same
+    /// was said the last time.
+    fn more(&self, key: &Key, refusal: &Refusal) -> (u32, bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, said) = all.entry(key.clone()).or_default();
+        *count = if refusal.class == Class::Transient { count.saturating_add(1) } else { 0 };
+        let known = *said == refusal.message;
+        if !known {
+            said.clone_from(&refusal.message);
+        }
+        ((*count).max(1), known)
     }
 
     fn forget(&self, key: &Key) {
@@ -131,6 +142,17 @@ mod tests {
         let numbers: Vec<f64> = (0..100).map(|_| jitter()).collect();
         assert!(numbers.iter().all(|n| (0.0..=1.0).contains(n)));
         assert!(numbers.iter().any(|n| (n - numbers[0]).abs() > 0.01));
+    }
+
+    #[test]
+    fn what_is_refused_again_for_the_same_reason_is_counted_and_known() {
+        let (failures, key) = (Failures::default(), Key::new("team", "shop"));
+        assert_eq!(failures.more(&key, &Refusal::transient("down")), (1, false));
+        assert_eq!(failures.more(&key, &Refusal::transient("down")), (2, true));
+        assert_eq!(failures.more(&key, &Refusal::transient("slow")), (3, false));
+        assert_eq!(failures.more(&key, &Refusal::waiting(crds::Reason::Waiting, "waits")), (1, false));
+        failures.forget(&key);
+        assert_eq!(failures.more(&key, &Refusal::transient("slow")), (1, false));
     }
 
     #[test]

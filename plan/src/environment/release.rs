@@ -99,6 +99,10 @@ fn roll_out(world: &World, decision: &mut Decision, release: &Release) {
     }
     let deadline = &release.spec.config.rollout.deadline;
     let seconds = i64::try_from(deadline.get().as_secs()).unwrap_or(i64::MAX / 2).min(10_000_000);
+    if progress.iter().any(|process| process.waits) {
+        wait_for_old_pods(world, decision, release, seconds);
+        return;
+    }
     let due = since(world, release).checked_add(seconds.seconds()).unwrap_or(world.now);
     if world.now < due {
         decision.wake = Some(due);
@@ -111,6 +115,20 @@ fn roll_out(world: &World, decision: &mut Decision, release: &Release) {
     };
     let message = format!("{} was not ready within {deadline}: {words}", version(release));
     decision.fail(world, release, reason, &message, status);
+}
+
+/// A singleton that waits for its old pod is not at fault. The time of its roll-out begins anew whenever half of it is
+/// over, so that at least the other half remains once the wait has ended.
+fn wait_for_old_pods(world: &World, decision: &mut Decision, release: &Release, deadline: i64) {
+    let half = (deadline / 2).max(1).seconds();
+    let mut begun = since(world, release);
+    if begun.checked_add(half).is_ok_and(|due| due <= world.now) {
+        begun = world.now;
+        let status = release.status.clone().unwrap_or_default();
+        let status = ReleaseStatus { phase: Phase::RollingOut, since: Some(Time(begun)), ..status };
+        decision.history.set(release.spec.number, status);
+    }
+    decision.wake = begun.checked_add(half).ok();
 }
 
 fn go_live(world: &World, decision: &mut Decision, release: &Release) {

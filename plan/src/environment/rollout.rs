@@ -5,12 +5,13 @@ use crds::environment::ProcessStatus;
 use crds::names::RELEASE;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
 
 use super::elect;
 use super::names::origin;
 use super::reasons::{Problem, diagnose};
 use super::wanted::{Wanted, Workload};
-use super::world::{World, is_leaving, is_ready, label};
+use super::world::{World, is_leaving, is_on_lost_node, is_ready, label, phase};
 use crds::Reason;
 
 /// How far one process is.
@@ -19,6 +20,8 @@ pub struct Progress {
     pub status: ProcessStatus,
     /// Whether exactly the pods that are wanted run, and are ready.
     pub done: bool,
+    /// Whether its new pod may not start yet, because an old one that may still run is not gone.
+    pub waits: bool,
     /// What keeps it from being done, if anything is known to.
     pub problem: Option<Problem>,
 }
@@ -67,8 +70,17 @@ fn of_workload(world: &World, workload: &Workload, version: &str) -> Progress {
             elected_pod: elect::holder(&pods).filter(|_| workload.elected).map(kube::ResourceExt::name_any),
         },
         done: settled,
+        waits: !settled && workload.singleton && pods.iter().any(|pod| may_linger(world, pod)),
         problem: if settled { None } else { problem },
     }
+}
+
+/// Whether a pod keeps a singleton from starting: it is on its way out, on a lost node, or of the Deployment that the
+/// process had before.
+fn may_linger(world: &World, pod: &Pod) -> bool {
+    let of_deployment = pod.owner_references().iter().any(|owner| owner.kind == "ReplicaSet");
+    let ended = matches!(phase(pod), "Failed" | "Succeeded");
+    !ended && (of_deployment || pod.metadata.deletion_timestamp.is_some() || is_on_lost_node(world, pod))
 }
 
 /// The API server refuses the pods themselves: a quota, a limit range, Pod Security, an admission webhook.

@@ -10,7 +10,7 @@ use super::Picture;
 use super::history::History;
 use super::release::{is_under_way, phase};
 use super::rollout::{self, Progress};
-use super::world::{World, created, is_leaving, is_ready, version};
+use super::world::{World, created, is_leaving, is_on_lost_node, is_ready, version};
 use crate::condition::Conditions;
 use crate::refusal::{Class, Refusal};
 use crate::step::Applied;
@@ -203,8 +203,7 @@ fn rolled_back(picture: &Picture, conditions: &mut Conditions) {
 fn node_lost(world: &World, conditions: &mut Conditions) {
     let lost = world.pods.iter().filter_map(|pod| {
         let node = pod.spec.as_ref()?.node_name.as_deref()?;
-        let gone = !world.nodes.is_empty() && !world.nodes.get(node).copied().unwrap_or(false);
-        (gone && (is_leaving(pod) || !is_ready(pod)))
+        (is_on_lost_node(world, pod) && (is_leaving(pod) || !is_ready(pod)))
             .then(|| (pod.metadata.name.clone().unwrap_or_default(), node))
     });
     let lost: Vec<_> = lost.collect();

@@ -93,6 +93,12 @@ pub fn is_leaving(pod: &Pod) -> bool {
     pod.meta().deletion_timestamp.is_some() || phase(pod) == "Failed" || phase(pod) == "Succeeded"
 }
 
+/// Whether a pod is on a node that is gone or not ready. Nobody can know whether such a pod still runs.
+pub fn is_on_lost_node(world: &World, pod: &Pod) -> bool {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+    !world.nodes.is_empty() && node.is_some_and(|node| !world.nodes.get(node).copied().unwrap_or(false))
+}
+
 /// Whether a pod is ready.
 pub fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();

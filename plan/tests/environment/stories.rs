@@ -1,9 +1,10 @@
 //! What happens to an App over time, on the simulated cluster.
 
+use jiff::ToSpan as _;
 use plan::environment::references::{Kind, Missing};
 use serde_json::{Value, json};
 
-use super::sim::{Sim, image, key};
+use super::sim::{Behaviour, Sim, by_name, image, key};
 
 fn web(word: &str) -> Value {
     json!({"image": image(word), "processes": [{"name": "web", "replicas": 2}]})
@@ -186,6 +187,29 @@ fn a_process_that_becomes_a_singleton_waits_until_its_old_pods_are_gone() {
     assert!(sim.settle());
     assert!(sim.ready().starts_with("True Running v2"), "{}", sim.ready());
     assert_eq!(runs(&sim).len(), 1);
+}
+
+#[test]
+fn a_singleton_that_waits_for_its_old_pod_is_not_failed_for_it() {
+    let singleton =
+        |word: &str| json!({"image": image(word), "processes": [{"name": "worker", "singleton": true}]});
+    let mut sim = begun(&singleton("good-a"));
+    // The old pod's node does not answer: the pod is asked to go and stays, for hours.
+    sim.behaviour = |image| if image.contains("good-a") { Behaviour::Lost } else { by_name(image) };
+    sim.user_applies(&singleton("good-b"));
+    for _ in 0..200 {
+        sim.now += 60.seconds();
+        sim.reconcile_app(usize::MAX);
+        sim.reconcile_environment(usize::MAX);
+        sim.kubernetes();
+    }
+    assert_eq!(sim.phases(), ["v1 Live", "v2 RollingOut"]);
+    // The node is back just before the next look, and the new pod starts late: it has its time.
+    sim.behaviour = by_name;
+    sim.now += 100.seconds();
+    assert!(sim.settle());
+    assert_eq!(sim.phases(), ["v1 Superseded", "v2 Live"]);
+    assert_eq!(runs(&sim), ["registry.example.com/good-b"]);
 }
 
 #[test]

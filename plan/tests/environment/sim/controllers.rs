@@ -152,12 +152,15 @@ impl Sim {
 
     fn kubelet(&mut self, at: &ObjectKey) {
         let pod = self.objects[at].clone();
+        let container = &pod["spec"]["containers"][0];
+        let behaviour = (self.behaviour)(container["image"].as_str().unwrap_or_default());
+        if behaviour == Behaviour::Lost {
+            return;
+        }
         if !pod["metadata"]["deletionTimestamp"].is_null() {
             self.objects.remove(at);
             return;
         }
-        let container = &pod["spec"]["containers"][0];
-        let behaviour = (self.behaviour)(container["image"].as_str().unwrap_or_default());
         let once = pod["spec"]["restartPolicy"] == "Never";
         let with = |ready: &str, phase: &str, state: Value, last: Value| {
             json!({"phase": phase, "conditions": [{"type": "Ready", "status": ready}],
@@ -172,7 +175,7 @@ impl Sim {
                 with("True", "Running", json!({"running": {}}), json!({}))
             }
             (false, Behaviour::Hang) => with("False", "Running", json!({"running": {}}), json!({})),
-            (false, Behaviour::Crash) => {
+            (false, Behaviour::Crash | Behaviour::Lost) => {
                 with("False", "Running", json!({"waiting": {"reason": "CrashLoopBackOff"}}), ended(3))
             }
         };

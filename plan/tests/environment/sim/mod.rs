@@ -27,6 +27,8 @@ pub enum Behaviour {
     Hang,
     /// They become ready; the release command fails.
     BadCommand,
+    /// Their node does not answer: nothing about them changes, and they do not go.
+    Lost,
 }
 
 /// A cluster with one App in it.
@@ -58,7 +60,8 @@ pub fn image(word: &str) -> String {
     format!("registry.example.com/{word}@sha256:{digest}")
 }
 
-fn by_name(image: &str) -> Behaviour {
+/// The behaviour that an image is named after.
+pub fn by_name(image: &str) -> Behaviour {
     match image {
         _ if image.contains("crash") => Behaviour::Crash,
         _ if image.contains("hang") => Behaviour::Hang,
