@@ -53,7 +53,7 @@ pub struct ConfigRepoSpec {
     /// How often the repository is asked for news; a webhook is faster. A tenth of it is added or taken at random.
     #[serde(default = "ConfigRepoSpec::default_interval")]
     pub interval: Duration,
-    /// How long one fetch may take, and how long applied objects may take to become healthy before that is said.
+    /// How long one fetch may take (never more than `10m`), and how long applied objects may take to become healthy before that is said.
     #[serde(default = "ConfigRepoSpec::default_timeout")]
     pub timeout: Duration,
     /// The Secret with the credentials: `token`; or `username` and `password`; or `identity` (a private ssh key), `known_hosts`
@@ -187,6 +187,9 @@ pub struct ConfigRepoStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5000), extend("x-kubernetes-list-type" = "atomic"))]
     pub inventory: Vec<ObjectRef>,
+    /// How many objects the commit in force has. What goes at once is measured against this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<u32>,
     /// What was left out of the last commit, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Skipped>,

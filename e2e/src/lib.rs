@@ -4,6 +4,7 @@
 //! test works in namespaces of its own and takes them away when it succeeds; those of a failed test stay to be looked at.
 
 pub mod app;
+pub mod config_repo;
 pub mod git_host;
 pub mod kubectl;
 pub mod namespace;

@@ -3,62 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crds::{ConditionStatus, ConditionType, ConfigRepo, Reason};
-use e2e::{GitHost, Repo, Space, eventually};
+use e2e::config_repo::{applied, begin, config_map, says};
+use e2e::eventually;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{DeleteParams, PatchParams, PostParams};
 use serde_json::json;
 
-/// A ConfigRepo named `config` of a new repository, applied as `deployer`.
-async fn begin(test: &str, more: &str) -> anyhow::Result<(Space, Repo)> {
-    let space = Space::new(test).await?;
-    let host = GitHost::new()?;
-    let repo = host.repo(&space.name).await?;
-    space.apply(&host.secret("git")?).await?;
-    space
-        .apply(&format!(
-            "apiVersion: keelway.dev/v1alpha1\nkind: ConfigRepo\nmetadata: {{name: config}}\nspec:\n  url: {}\n  interval: 2s\n  \
-             secretRef: {{name: git}}\n  serviceAccountName: deployer\n{more}",
-            repo.url
-        ))
-        .await?;
-    Ok((space, repo))
-}
-
-fn config_map(name: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{key: \"{value}\"}}\n")
-}
-
-/// Waits until Ready says this, and returns its message.
-async fn says(space: &Space, what: &str, status: ConditionStatus, reason: Reason) -> anyhow::Result<String> {
-    space
-        .until(what, "config", 60, |repo: &ConfigRepo| {
-            let conditions = &repo.status.as_ref()?.conditions;
-            let ready = conditions.iter().find(|c| c.type_ == ConditionType::Ready)?;
-            (ready.status == status && ready.reason == reason).then(|| ready.message.clone())
-        })
-        .await
-}
-
-async fn applied(space: &Space, commit: &str) -> anyhow::Result<()> {
-    space
-        .until("the commit is applied", "config", 60, |repo: &ConfigRepo| {
-            let status = repo.status.as_ref()?;
-            let ready = status.conditions.iter().find(|c| c.type_ == ConditionType::Ready)?;
-            let last = status.last_applied.as_ref()?;
-            (last.sha == commit && ready.status == ConditionStatus::True).then_some(())
-        })
-        .await
-}
-
 #[tokio::test]
 async fn what_git_no_longer_has_goes_and_what_is_marked_stays() -> anyhow::Result<()> {
     let (space, repo) = begin("config-prune", "").await?;
-    for name in ["a", "b", "c"] {
+    for name in ["a", "b", "c", "d", "e"] {
         repo.write(&format!("{name}.yaml"), Some(&config_map(name, "1")))?;
     }
     let kept = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kept, annotations: {keelway.dev/prune: disabled}}\n";
     repo.write("kept.yaml", Some(kept))?;
-    applied(&space, &repo.push("Four maps").await?).await?;
+    applied(&space, &repo.push("Six maps").await?).await?;
 
     repo.write("a.yaml", None)?;
     repo.write("kept.yaml", None)?;
@@ -68,7 +27,7 @@ async fn what_git_no_longer_has_goes_and_what_is_marked_stays() -> anyhow::Resul
     assert!(maps.get_opt("kept").await?.is_some());
     let inventory = space.api::<ConfigRepo>().get("config").await?.status.unwrap_or_default().inventory;
     let names: Vec<_> = inventory.iter().map(|reference| reference.name.as_str()).collect();
-    assert_eq!(names, ["b", "c"]);
+    assert_eq!(names, ["b", "c", "d", "e"]);
     repo.done()?;
     space.done().await
 }

@@ -58,6 +58,8 @@ pub struct Parsed {
     pub documents: Vec<Document>,
     /// Documents that are none: without apiVersion and kind.
     pub not_objects: u32,
+    /// Its scalars, lists and maps, aliases expanded.
+    pub nodes: usize,
 }
 
 /// Reads one file of kind YAML or JSON. `identities` are the age keys, where the ConfigRepo has some.
@@ -80,11 +82,18 @@ pub fn parse(
         FileKind::Json => read_json(path, text)?,
         _ => read_yaml(path, text, limits)?,
     };
+    let count = nodes.iter().map(|(_, node)| node.count()).sum();
+    if count > limits.nodes {
+        return Err(whole(format!(
+            "the file has {count} values and at most {} are read; split it",
+            limits.nodes
+        )));
+    }
     let encrypted = sops::is_encrypted(&nodes);
     if encrypted {
         sops::decrypt(&mut nodes, identities).map_err(|error| whole(error.to_string()))?;
     }
-    let mut parsed = Parsed::default();
+    let mut parsed = Parsed { nodes: count, ..Parsed::default() };
     for (line, node) in nodes {
         collect(path, line, node.into_json(), encrypted, &mut parsed)?;
     }
@@ -110,7 +119,14 @@ fn read_yaml(path: &str, text: &str, limits: &Limits) -> Result<Vec<(usize, Node
         );
         return Err(Problem::new(Place::new(path, 0), message));
     }
-    chunks.iter().map(|chunk| Ok((chunk.first_line(), yaml::parse(path, chunk, limits)?))).collect()
+    let mut left = limits.nodes;
+    let mut nodes = Vec::with_capacity(chunks.len());
+    for chunk in &chunks {
+        let node = yaml::parse(path, chunk, limits, left)?;
+        left = left.saturating_sub(node.count());
+        nodes.push((chunk.first_line(), node));
+    }
+    Ok(nodes)
 }
 
 fn read_json(path: &str, text: &str) -> Result<Vec<(usize, Node)>, Problem> {
@@ -229,6 +245,15 @@ mod tests {
     fn a_file_of_50_mib_is_refused_by_its_size() {
         let error = read("big.yaml", &"#".repeat(50 * 1024 * 1024)).unwrap_err();
         assert!(error.starts_with("big.yaml: the file has 52428800 bytes and at most 4194304"), "{error}");
+    }
+
+    #[test]
+    fn many_small_alias_documents_weigh_together() {
+        let document =
+            |n: usize| format!("---\na: &a [{}]\nb: [{}]\n", ["x"; 50].join(","), vec!["*a"; n].join(","));
+        assert!(read("few.yaml", &document(100).repeat(10)).is_ok());
+        let error = read("many.yaml", &document(100).repeat(30)).unwrap_err();
+        assert!(error.contains("the file has more than the 100000 values"), "{error}");
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub struct Limits {
     pub objects: usize,
     /// Levels of nesting in one document.
     pub depth: usize,
-    /// Scalars, lists and maps in one document, after aliases are expanded.
+    /// Scalars, lists and maps in one file, after aliases are expanded.
     pub nodes: usize,
+    /// The same in all files of one commit together.
+    pub total_nodes: usize,
 }
 
 impl Default for Limits {
@@ -29,6 +31,7 @@ impl Default for Limits {
             objects: 5_000,
             depth: 64,
             nodes: 100_000,
+            total_nodes: 2_000_000,
         }
     }
 }

@@ -20,6 +20,15 @@ pub(crate) enum Node {
 }
 
 impl Node {
+    /// How many values it is made of, itself included.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::List(items) => 1 + items.iter().map(Self::count).sum::<usize>(),
+            Self::Map(entries) => 1 + entries.iter().map(|(_, value)| value.count()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     /// The value of a key, where this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match self {

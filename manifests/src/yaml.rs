@@ -50,20 +50,20 @@ fn says_something(line: &str) -> bool {
     !line.is_empty() && !line.starts_with(['#', '%'])
 }
 
-/// Parses one document. The line in the error is the file's.
-pub(crate) fn parse(path: &str, chunk: &Chunk<'_>, limits: &Limits) -> Result<Node, Problem> {
-    serde_saphyr::from_str_with_options::<Node>(chunk.text, options(limits)).map_err(|error| {
+/// Parses one document, of which `left` values may be. The line in the error is the file's.
+pub(crate) fn parse(path: &str, chunk: &Chunk<'_>, limits: &Limits, left: usize) -> Result<Node, Problem> {
+    serde_saphyr::from_str_with_options::<Node>(chunk.text, options(limits, left)).map_err(|error| {
         let line = error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1));
         let place = Place::new(path, chunk.line + line.saturating_sub(1));
         Problem::new(place, message(&error, limits))
     })
 }
 
-fn options(limits: &Limits) -> serde_saphyr::Options {
+fn options(limits: &Limits, nodes: usize) -> serde_saphyr::Options {
     let budget = serde_saphyr::budget! {
         max_depth: limits.depth,
-        max_nodes: limits.nodes,
-        max_events: limits.nodes.saturating_mul(2),
+        max_nodes: nodes,
+        max_events: nodes.saturating_mul(2).saturating_add(16),
         max_aliases: 1_000,
         max_anchors: 1_000,
         max_documents: 1,
@@ -76,7 +76,7 @@ fn options(limits: &Limits) -> serde_saphyr::Options {
         budget: budget,
         duplicate_keys: DuplicateKeyPolicy::Error,
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: limits.nodes,
+            max_total_replayed_events: nodes,
             max_replay_stack_depth: 16,
         },
         strict_booleans: true,
@@ -95,7 +95,7 @@ fn message(error: &Error, limits: &Limits) -> String {
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => format!(
-            "aliases (*name) expand to more than the {} values that one document may have; write the parts out, or split the file",
+            "aliases (*name) expand to more than the {} values that one file may have; write the parts out, or split the file",
             limits.nodes
         ),
         Error::DuplicateMappingKey { key, .. } => match key {
@@ -122,7 +122,7 @@ fn budget_message(breach: &BudgetBreach, limits: &Limits) -> String {
             "the document has more than 1000 anchors, aliases or merge keys; write the parts out".to_owned()
         }
         BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => format!(
-            "the document has more than the {} values that are read, aliases expanded; split it, or write aliases out",
+            "the file has more than the {} values that are read, aliases expanded; split it, or write aliases out",
             limits.nodes
         ),
         _ => format!(
@@ -147,7 +147,9 @@ mod tests {
     fn json(text: &str) -> Result<Value, String> {
         let chunks = documents(text);
         assert_eq!(chunks.len(), 1, "one document");
-        parse("a.yaml", &chunks[0], &Limits::default()).map(Node::into_json).map_err(|p| p.to_string())
+        parse("a.yaml", &chunks[0], &Limits::default(), Limits::default().nodes)
+            .map(Node::into_json)
+            .map_err(|p| p.to_string())
     }
 
     #[test]
@@ -210,8 +212,10 @@ mod tests {
         let lines: Vec<_> = chunks.iter().map(|chunk| chunk.line).collect();
         assert_eq!(lines, [2, 6, 10]);
         let limits = Limits::default();
-        let values: Vec<_> =
-            chunks.iter().map(|chunk| parse("a", chunk, &limits).map(Node::into_json).unwrap()).collect();
+        let values: Vec<_> = chunks
+            .iter()
+            .map(|chunk| parse("a", chunk, &limits, limits.nodes).map(Node::into_json).unwrap())
+            .collect();
         assert_eq!(values, [json!({"a": "---\ntext\n"}), json!({"b": 1}), json!({"c": 1})]);
     }
 
@@ -219,7 +223,7 @@ mod tests {
     fn a_mistake_in_the_second_document_names_its_line_in_the_file() {
         let text = "a: 1\n---\nb: 1\nc: [1\nd: 2\n";
         let chunks = documents(text);
-        let error = parse("x.yaml", &chunks[1], &Limits::default()).unwrap_err();
+        let error = parse("x.yaml", &chunks[1], &Limits::default(), Limits::default().nodes).unwrap_err();
         assert!((4..=6).contains(&error.place.line), "{error}");
     }
 

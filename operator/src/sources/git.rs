@@ -2,11 +2,11 @@
 //! leaves is the newest commit that is known of each ConfigRepo, and a wake when that changes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use crds::Reason;
-use git::{ErrorClass, Fetched, Git, GitError, Request};
+use git::{ErrorClass, Fetched, Git, GitError, Oid, Request};
 use jiff::Timestamp;
 use plan::{Refusal, requeue};
 use tokio::sync::Semaphore;
@@ -17,6 +17,8 @@ use crate::metrics::Metrics;
 
 /// How many fetches run at once.
 const FETCHES: usize = 8;
+/// How many of them are of one namespace: a host that drips holds up its own tenant, not the others.
+const PER_NAMESPACE: usize = 3;
 /// How soon after a failure that a person must mend the host is asked again, at least.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,7 @@ pub struct Fetcher {
     git: Arc<dyn Git>,
     known: Arc<Mutex<HashMap<Key, Known>>>,
     slots: Arc<Semaphore>,
+    shares: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
     queue: Queue,
     metrics: Metrics,
     now: fn() -> Timestamp,
@@ -82,7 +85,15 @@ impl Fetcher {
     /// Fetches with `git` and wakes `queue`.
     pub fn new(git: Arc<dyn Git>, queue: Queue, metrics: Metrics, now: fn() -> Timestamp) -> Self {
         let slots = Arc::new(Semaphore::new(FETCHES));
-        Self { git, known: Arc::default(), slots, queue, metrics, now }
+        Self { git, known: Arc::default(), slots, shares: Arc::default(), queue, metrics, now }
+    }
+
+    /// A commit by its id: as it is here, or else from the host. It blocks.
+    pub fn at(&self, request: &Request, commit: Oid) -> Option<Fetched> {
+        if let Ok(Some(snapshot)) = self.git.open(request, commit) {
+            return Some(Fetched { commit: snapshot.commit().clone(), downloaded: false, snapshot });
+        }
+        self.git.fetch(request).ok().filter(|fetched| fetched.commit.sha == commit)
     }
 
     /// What is known of a repository, asked for with a request of this digest.
@@ -135,12 +146,26 @@ impl Fetcher {
         known.running = true;
         let (this, key) = (self.clone(), key.clone());
         tokio::spawn(async move {
-            let result = this.work(request).await;
+            let result = this.work(&key.namespace, request).await;
             this.end(&key, &digest, result);
         });
     }
 
-    async fn work(&self, request: Request) -> Result<Fetched, GitError> {
+    /// The slots of a namespace.
+    fn share(&self, namespace: &str) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(namespace).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(PER_NAMESPACE));
+        shares.insert(namespace.to_owned(), Arc::downgrade(&share));
+        share
+    }
+
+    async fn work(&self, namespace: &str, request: Request) -> Result<Fetched, GitError> {
+        let share = self.share(namespace);
+        let _turn = share.acquire().await;
         let _slot = self.slots.acquire().await;
         let started = tokio::time::Instant::now();
         let git = self.git.clone();

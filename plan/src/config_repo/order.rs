@@ -1,5 +1,6 @@
 //! In which order objects are applied, and, turned round, pruned.
 
+use crds::config_repo::ObjectRef;
 use serde::Serialize;
 
 /// A group of objects that are applied together, in this order.
@@ -40,12 +41,21 @@ pub fn is_prerequisite(group: &str, kind: &str) -> bool {
     )
 }
 
+/// From this rank on objects are such as the deletion itself may need.
+const NEEDED: u8 = 3;
+
+/// What goes first, and what goes only when all of that is gone.
+pub fn in_two(gone: Vec<ObjectRef>) -> (Vec<ObjectRef>, Vec<ObjectRef>) {
+    gone.into_iter().partition(|reference| leaving(&reference.group, &reference.kind) < NEEDED)
+}
+
 /// The rank in which an object goes: workloads first, what they stand on later, and last of all what the deletion itself
-/// needs, the rights and the account, with the namespaces that hold them.
+/// needs: namespaces as long as there are rights to delete them, then the account, then the rights.
 pub fn leaving(group: &str, kind: &str) -> u8 {
     match (group, kind) {
-        ("", "Namespace") => 4,
-        ("", "ServiceAccount") | ("rbac.authorization.k8s.io", _) => 3,
+        ("rbac.authorization.k8s.io", _) => 5,
+        ("", "ServiceAccount") => 4,
+        ("", "Namespace") => NEEDED,
         ("apiextensions.k8s.io", "CustomResourceDefinition") => 2,
         _ => match Wave::of(group, kind) {
             Wave::Gates | Wave::Work => 0,
@@ -79,11 +89,13 @@ mod tests {
 
     #[test]
     fn accounts_bindings_and_namespaces_go_last() {
-        let last = leaving("", "Namespace");
-        for (group, kind) in [("rbac.authorization.k8s.io", "Role"), ("", "ServiceAccount")] {
-            assert!(leaving(group, kind) < last);
-            assert!(leaving(group, kind) > leaving("apiextensions.k8s.io", "CustomResourceDefinition"));
-        }
+        let ranks = [
+            leaving("apiextensions.k8s.io", "CustomResourceDefinition"),
+            leaving("", "Namespace"),
+            leaving("", "ServiceAccount"),
+            leaving("rbac.authorization.k8s.io", "Role"),
+        ];
+        assert!(ranks.is_sorted() && ranks[0] < NEEDED && ranks[1] == NEEDED);
         assert!(leaving("apps", "Deployment") < leaving("", "ConfigMap"));
         assert!(leaving("keelway.dev", "App") < leaving("apiextensions.k8s.io", "CustomResourceDefinition"));
     }

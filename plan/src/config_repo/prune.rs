@@ -11,8 +11,8 @@ use crate::config_repo::owner::owner_uid;
 use crate::object::ObjectKey;
 use crate::step::Delete;
 
-/// Up to so many objects go without a confirmation, whatever their share.
-pub const FREE: usize = 3;
+/// So many objects go without a confirmation, whatever their share: one is no mass.
+pub const FREE: usize = 1;
 
 /// Whether what goes may go now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +35,10 @@ pub fn candidates(inventory: &[ObjectRef], set: &[ObjectRef]) -> Vec<ObjectRef> 
     gone
 }
 
-/// Whether the candidates may go. The token is of these candidates: more of them need another confirmation.
-pub fn gate(candidates: &[ObjectRef], inventory: usize, confirmed: Option<&str>) -> Gate {
-    if candidates.len() <= FREE || candidates.len().saturating_mul(3) <= inventory {
+/// Whether the candidates may go, of so many objects that the commit in force has. What a new commit adds does not count:
+/// it makes the loss of the old ones no smaller. The token is of these candidates: more of them need another confirmation.
+pub fn gate(candidates: &[ObjectRef], in_force: usize, confirmed: Option<&str>) -> Gate {
+    if candidates.len() <= FREE || candidates.len().saturating_mul(3) <= in_force {
         return Gate::Open;
     }
     let token = token(candidates);
@@ -107,7 +108,8 @@ mod tests {
 
     #[test]
     fn more_than_a_third_at_once_waits_for_its_own_token() {
-        assert_eq!(gate(&refs(0..3), 3, None), Gate::Open);
+        assert_eq!(gate(&refs(0..1), 1, None), Gate::Open);
+        assert!(matches!(gate(&refs(0..3), 4, None), Gate::Waits { .. }));
         assert_eq!(gate(&refs(0..4), 12, None), Gate::Open);
         let Gate::Waits { token } = gate(&refs(0..5), 12, None) else { panic!("it must wait") };
         assert_eq!(gate(&refs(0..5), 12, Some(&token)), Gate::Open);

@@ -102,6 +102,9 @@ pub fn status(repo: &ConfigRepo, facts: &Facts, outcome: &Outcome, now: Timestam
     if let Outcome::Applied(done) = outcome {
         status.last_applied.clone_from(&facts.commit);
         status.applied_with = Some(done.applied_with.clone());
+        if done.pending.is_none() {
+            status.objects = u32::try_from(done.objects).ok();
+        }
         status.summary = facts.commit.as_ref().map(|commit| summary(commit, done.objects));
     }
     if status != known {
@@ -165,7 +168,7 @@ fn applied(
     conditions.clear(ConditionType::Stalled);
     let commit = facts.commit.as_ref().map_or("", |commit| short(&commit.sha));
     if let Some(pending) = &done.pending {
-        let message = pending_message(pending, facts.inventory.len());
+        let message = pending_message(pending, repo.status.as_ref().and_then(|known| known.objects));
         conditions.set(
             ConditionType::PrunePending,
             ConditionStatus::True,
@@ -225,10 +228,11 @@ fn unhealthy(
     (!late).then_some(deadline)
 }
 
-fn pending_message(pending: &Pending, inventory: usize) -> String {
+fn pending_message(pending: &Pending, in_force: Option<u32>) -> String {
+    let of = in_force.map_or_else(String::new, |count| format!(" of {count}"));
     let names = list(pending.objects.iter().map(|reference| super::inventory::key(reference).to_string()));
     format!(
-        "{} of {inventory} objects are no longer in git, more than a third. They stay until this ConfigRepo has the annotation {CONFIRM_PRUNE}={}:\n{names}",
+        "{}{of} objects are no longer in git, more than a third. They stay until this ConfigRepo has the annotation {CONFIRM_PRUNE}={}:\n{names}",
         pending.objects.len(),
         pending.token
     )

@@ -91,6 +91,7 @@ impl Pass<'_> {
             live.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
         };
         let Some(live) = self.context.writer.get(identity, &planned.key).await? else { return Ok(()) };
+        self.may_take_this(planned, &live)?;
         let uid = text(&live, "/metadata/uid");
         let delete = Delete {
             object: planned.key.clone(),

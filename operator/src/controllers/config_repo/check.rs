@@ -60,7 +60,10 @@ impl Pass<'_> {
         let answer = self.context.writer.dry_run(identity, &self.manifest(planned, &set.commit.sha)).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(refusal) if is_immutable(&refusal) => return recreatable(planned, refusal),
+            Err(refusal) if is_immutable(&refusal) => {
+                recreatable(planned, refusal)?;
+                return self.may_take(planned, identity).await;
+            }
             Err(refusal) => return Err(self.explain(planned, refusal).await),
         };
         // A dry-run of a creation has no resourceVersion; whatever is watched has our label.
@@ -74,7 +77,14 @@ impl Pass<'_> {
 
     /// Whether an object that exists without our label may become ours.
     pub(super) async fn may_take(&self, planned: &Planned, identity: &Identity) -> Result<(), Refusal> {
-        let Some(live) = self.context.writer.get(identity, &planned.key).await? else { return Ok(()) };
+        match self.context.writer.get(identity, &planned.key).await? {
+            Some(live) => self.may_take_this(planned, &live),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of an object as it was just seen.
+    pub(super) fn may_take_this(&self, planned: &Planned, live: &serde_json::Value) -> Result<(), Refusal> {
         let alive: HashSet<String> = self
             .context
             .stores
@@ -83,7 +93,7 @@ impl Pass<'_> {
             .iter()
             .filter_map(|repo| repo.metadata.uid.clone())
             .collect();
-        match claim(&live, &self.uid, |uid| alive.contains(uid)) {
+        match claim(live, &self.uid, |uid| alive.contains(uid)) {
             Claim::Ours | Claim::Free => Ok(()),
             Claim::Other(other) => {
                 self.repos.managed.release(self.key, |object| object != &planned.key);

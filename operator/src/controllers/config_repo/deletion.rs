@@ -3,6 +3,7 @@
 use crds::config_repo::DeletionPolicy;
 use crds::names::FINALIZER;
 use jiff::Timestamp;
+use plan::config_repo::order;
 use plan::config_repo::prune::candidates;
 use plan::{Class, Event, EventKind, Refusal};
 
@@ -41,11 +42,15 @@ async fn delete(pass: &Pass<'_>) -> Result<(), Refusal> {
     }
     let gone = candidates(&inventory, &[]);
     let mut stays = Vec::new();
-    for (reference, result) in pass.remove_all(&gone, &identity).await {
-        match result {
-            Ok(()) => {}
-            Err(refusal) if refusal.class == Class::NeedsUser => stays.push((reference, refusal)),
-            Err(refusal) => return Err(refusal),
+    let (first, last) = order::in_two(gone);
+    for part in [first, last] {
+        // The account and its rights go only when time has mended what was in the way of all others.
+        for (reference, result) in pass.remove_all(&part, &identity).await {
+            match result {
+                Ok(()) => {}
+                Err(refusal) if refusal.class == Class::NeedsUser => stays.push((reference, refusal)),
+                Err(refusal) => return Err(refusal),
+            }
         }
     }
     match stays.first() {

@@ -8,15 +8,15 @@ use crds::config_repo::Skipped;
 use crds::origin::Commit;
 use git::{CommitInfo, Fetched, GitError, Oid, RepoPath};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use manifests::Limits;
 use manifests::sops::Identities;
 use plan::config_repo::{Mistake, Owner, Place, Planned, Scope, Source, duplicates, normalise};
 use plan::matching::short_digest;
 use plan::{ObjectKey, Refusal};
 use serde_json::json;
 
+use super::empty::{bare, empty};
 use super::pass::Pass;
-use super::read::{Fresh, Read, read};
+use super::read::{Fresh, Read, Weight, read};
 use crate::apply::Identity;
 use crate::sources::git::refusal;
 
@@ -34,6 +34,8 @@ pub(super) struct Memory {
     set: Option<Arc<Set>>,
     /// The set that was applied last.
     pub in_force: Option<Arc<Set>>,
+    /// Whether that was read anew after a restart, or could not be.
+    pub restored: bool,
     /// The digest of each object that passed a dry-run.
     pub passed: HashMap<ObjectKey, String>,
     /// Identity and kinds under which it passed.
@@ -58,6 +60,8 @@ impl Memory {
 pub(super) struct FileMemory {
     /// The id of its content.
     pub oid: Oid,
+    /// What it weighs among the limits.
+    pub weight: Weight,
     planned: Vec<Arc<Planned>>,
     not_objects: u32,
 }
@@ -142,7 +146,7 @@ impl Pass<'_> {
         owner: &Owner,
         memory: &mut Memory,
     ) -> Result<Set, Refusal> {
-        let scopes = self.scopes(&read.fresh).await?;
+        let scopes = self.scopes(&read).await?;
         let mut problems = Vec::new();
         let mut files: HashMap<RepoPath, FileMemory> = read.kept.into_iter().collect();
         for fresh in read.fresh {
@@ -158,7 +162,8 @@ impl Pass<'_> {
                 }
                 problems.extend(scopes.unknown(source));
             }
-            files.insert(fresh.path, FileMemory { oid: fresh.oid, planned, not_objects: fresh.not_objects });
+            let Fresh { path, oid, weight, not_objects, .. } = fresh;
+            files.insert(path, FileMemory { oid, weight, planned, not_objects });
         }
         let mut paths: Vec<_> = files.keys().cloned().collect();
         paths.sort();
@@ -170,16 +175,9 @@ impl Pass<'_> {
         }
         let mut skipped = read.skipped;
         skipped.not_objects += files.values().map(|file| file.not_objects).sum::<u32>();
-        if planned.is_empty() {
-            return Err(empty(&self.repo.spec.paths, skipped));
-        }
-        let objects = Limits::default().objects;
-        if planned.len() > objects {
-            let words = format!(
-                "the commit has {} objects and at most {objects} are applied; split the repository over several ConfigRepos by spec.paths",
-                planned.len()
-            );
-            return Err(Refusal::needs_user(Reason::InvalidManifest, words));
+        let bare = bare(&self.repo.spec.paths, &planned);
+        if planned.is_empty() || !bare.is_empty() {
+            return Err(empty(&bare, skipped));
         }
         let plain_secrets = planned.iter().filter(|p| p.plain_secret).map(|p| p.place.clone()).collect();
         memory.files = files;
@@ -187,9 +185,11 @@ impl Pass<'_> {
     }
 
     /// What the API server, or a definition of the commit itself, says of the kinds of new documents.
-    async fn scopes(&self, fresh: &[Fresh]) -> Result<Scopes, Refusal> {
-        let sources = || fresh.iter().flat_map(|file| &file.sources);
-        let own = plan::config_repo::todo::scopes_of(sources().map(|source| &source.json));
+    async fn scopes(&self, read: &Read) -> Result<Scopes, Refusal> {
+        let sources = || read.fresh.iter().flat_map(|file| &file.sources);
+        let kept =
+            read.kept.iter().flat_map(|(_, file)| &file.planned).map(|planned| planned.manifest.value());
+        let own = plan::config_repo::todo::scopes_of(sources().map(|source| &source.json).chain(kept));
         let kinds: HashSet<(String, String)> = sources().map(|source| kind_of(&source.json)).collect();
         let mut scopes = Scopes { own, known: HashMap::new(), unknown: HashMap::new() };
         for (api_version, kind) in kinds {
@@ -275,13 +275,4 @@ fn invalid(mut problems: Vec<String>) -> Refusal {
         problems.push(format!("and {more} more"));
     }
     Refusal::needs_user(Reason::InvalidManifest, problems.join("\n"))
-}
-
-fn empty(paths: &[String], skipped: Skipped) -> Refusal {
-    let place = if paths.is_empty() { "the repository".to_owned() } else { paths.join(", ") };
-    let words = format!(
-        "{place} holds no object ({} other files, {} ignored, {} documents that are none): nothing is changed; an empty folder is never taken for \"delete everything\". Add an object, or delete the ConfigRepo",
-        skipped.other_files, skipped.ignored, skipped.not_objects
-    );
-    Refusal::needs_user(Reason::PathEmpty, words)
 }

@@ -1,15 +1,18 @@
 //! ConfigRepos: git is the truth. What enters is a key; what leaves is a cluster equal to the newest commit that it
 //! accepts. The rules stand in `plan::config_repo`; here they are carried from stage to stage.
 
+mod account;
 mod apply;
 mod check;
 mod deletion;
 mod dependencies;
+mod empty;
 mod load;
 mod pass;
 mod prune;
 mod read;
 mod record;
+mod restore;
 mod source;
 mod suggest;
 

@@ -1,15 +1,17 @@
 //! One look at one ConfigRepo, from what git says to the status.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::config_repo::{ConfigRepo, ConfigRepoStatus};
+use crds::config_repo::{ConfigRepo, ConfigRepoStatus, ObjectRef};
 use crds::{Reason, names};
 use git::Fetched;
 use jiff::Timestamp;
+use manifests::Limits;
 use plan::config_repo::status::{self, Done, Facts, Outcome};
-use plan::config_repo::{Planned, Todo, inventory, todo};
+use plan::config_repo::{Planned, Todo, inventory, order, todo};
 use plan::{Class, ObjectKey, Refusal};
 
 use super::load::{Memory, Set};
@@ -39,6 +41,8 @@ impl<'a> Pass<'a> {
 
     /// Looks, acts and tells. Returns when to look again.
     pub async fn run(&self, memory: &mut Memory) -> Result<Option<Timestamp>, Refusal> {
+        // Before anything can be in the way: whoever asks for objects to go with their ConfigRepo may delete it next.
+        self.finalizer().await?;
         let mut facts = Facts { inventory: self.status().inventory, ..Facts::default() };
         if self.repo.spec.suspend {
             self.tell(&facts, &Outcome::Suspended, self.status()).await?;
@@ -91,44 +95,61 @@ impl<'a> Pass<'a> {
     ) -> Result<Done, Refusal> {
         facts.commit = Some(super::load::commit(&fetched.commit));
         let identity = self.identity()?;
-        dependencies::check(self.repo, &self.context.stores.config_repos)?;
+        if let Err(refusal) = dependencies::check(self.repo, &self.context.stores.config_repos) {
+            return Err(self.keep_in_force(&identity, memory, refusal, None).await);
+        }
         let set = match self.load(fetched, &identity, memory).await {
             Ok(set) => set,
-            Err(refusal) => return Err(self.keep_in_force(&identity, memory, refusal).await),
+            Err(refusal) => return Err(self.keep_in_force(&identity, memory, refusal, None).await),
         };
         facts.skipped = Some(set.skipped);
         facts.plain_secrets.clone_from(&set.plain_secrets);
-        match self.bring(&set, &identity, memory, facts, known).await {
-            Ok(done) => {
-                facts.warnings = self.warnings();
-                memory.in_force = Some(set);
-                Ok(done)
-            }
-            Err(refusal) => Err(self.keep_in_force(&identity, memory, refusal).await),
-        }
+        let ready = match self.ready(&set, &identity, memory, known).await {
+            Ok(ready) => ready,
+            Err(refusal) => return Err(self.keep_in_force(&identity, memory, refusal, Some(&set)).await),
+        };
+        // From here on a part of the new commit may stand. What fails is told and tried again; the old commit is not put
+        // back over the new one, or pods would go to and fro for as long as something is in the way.
+        let done = self.bring(ready, &set, &identity, memory, facts, known).await?;
+        facts.warnings = self.warnings();
+        memory.in_force = Some(set);
+        Ok(done)
     }
 
-    /// Checks, applies and prunes.
+    /// Checks all that can be checked before anything is written.
+    async fn ready(
+        &self,
+        set: &Arc<Set>,
+        identity: &Identity,
+        memory: &mut Memory,
+        known: &ConfigRepoStatus,
+    ) -> Result<Ready, Refusal> {
+        memory.passed_under(&set.context);
+        let wanted = inventory::of(set.planned.iter().map(AsRef::as_ref));
+        let both = inventory::union(&known.inventory, wanted.iter().cloned());
+        fits(both.len(), wanted.len())?;
+        let work = self.plan(set, identity, memory).await?;
+        if !(work.check.is_empty() && work.later.is_empty() && work.apply.is_empty()) {
+            self.account(identity).await?;
+        }
+        let rights_later = self.check(&work.check, &work, set, identity, memory).await?;
+        Ok(Ready { work, rights_later, wanted, both })
+    }
+
+    /// Applies and prunes what was checked.
     async fn bring(
         &self,
+        ready: Ready,
         set: &Arc<Set>,
         identity: &Identity,
         memory: &mut Memory,
         facts: &mut Facts,
         known: &mut ConfigRepoStatus,
     ) -> Result<Done, Refusal> {
-        memory.passed_under(&set.context);
-        let mut work = self.plan(set, identity, memory).await?;
-        if !(work.check.is_empty() && work.later.is_empty() && work.apply.is_empty()) {
-            self.account(identity).await?;
-        }
-        let rights_later = self.check(&work.check, &work, set, identity, memory).await?;
-        let wanted = inventory::of(set.planned.iter().map(AsRef::as_ref));
-        let both = inventory::union(&known.inventory, wanted.iter().cloned());
+        let Ready { mut work, rights_later, wanted, both } = ready;
         if both != known.inventory {
             self.write_inventory(known, both, facts).await?;
         }
-        self.finalizer().await?;
         if !work.later.is_empty() || rights_later {
             let first = work.prerequisites();
             self.apply(&first, set, identity, memory).await?;
@@ -161,9 +182,22 @@ impl<'a> Pass<'a> {
     }
 
     /// The newest commit is refused: the last good one stays in force, and what drifts from it is set back.
-    async fn keep_in_force(&self, identity: &Identity, memory: &mut Memory, refusal: Refusal) -> Refusal {
-        let Some(set) = memory.in_force.clone() else { return refusal };
-        let Ok(work) = self.plan(&set, identity, memory).await else { return refusal };
+    /// The namespaces, definitions, accounts and rights of `new` may stand already, and are left as they are.
+    async fn keep_in_force(
+        &self,
+        identity: &Identity,
+        memory: &mut Memory,
+        refusal: Refusal,
+        new: Option<&Arc<Set>>,
+    ) -> Refusal {
+        let Some(set) = self.in_force(identity, memory).await else { return refusal };
+        let Ok(mut work) = self.plan(&set, identity, memory).await else { return refusal };
+        let prerequisites = new.into_iter().flat_map(|new| &new.planned);
+        let theirs: HashMap<_, _> = prerequisites
+            .filter(|planned| order::is_prerequisite(planned.key.group(), &planned.key.kind))
+            .map(|planned| (&planned.key, &planned.digest))
+            .collect();
+        work.apply.retain(|planned| theirs.get(&planned.key).is_none_or(|digest| **digest == planned.digest));
         if let Err(error) = self.apply(&work.apply, &set, identity, memory).await {
             tracing::warn!(object = %self.key, %error, "drift from the commit in force could not be set back");
         }
@@ -205,39 +239,6 @@ impl<'a> Pass<'a> {
         (self.context.now)().checked_add(wait).ok()
     }
 
-    /// As whom everything is applied.
-    pub fn identity(&self) -> Result<Identity, Refusal> {
-        let named = self.repo.spec.service_account_name.as_ref().map(|name| name.as_str().to_owned());
-        let name = named.or_else(|| self.context.settings.default_service_account.clone()).ok_or_else(|| {
-            Refusal::needs_user(
-                Reason::AccountMissing,
-                "spec.serviceAccountName is missing; name a service account of this namespace: what it may do is what may be applied",
-            )
-        })?;
-        Identity::service_account(&self.key.namespace, &name)
-            .map_err(|error| Refusal::needs_user(Reason::AccountMissing, error.to_string()))
-    }
-
-    /// That the account exists. Kubernetes itself lets a name without an account be impersonated.
-    pub async fn account(&self, identity: &Identity) -> Result<(), Refusal> {
-        let Some((namespace, name)) = identity.account() else { return Ok(()) };
-        let key = ObjectKey {
-            api_version: "v1".into(),
-            kind: "ServiceAccount".into(),
-            namespace: Some(namespace.to_owned()),
-            name: name.to_owned(),
-        };
-        match self.context.writer.get(&Identity::OPERATOR, &key).await? {
-            Some(_) => Ok(()),
-            None => Err(Refusal::needs_user(
-                Reason::AccountMissing,
-                format!(
-                    "the service account {namespace}/{name} does not exist; create it, or name another in spec.serviceAccountName"
-                ),
-            )),
-        }
-    }
-
     pub fn status(&self) -> ConfigRepoStatus {
         self.repo.status.clone().unwrap_or_default()
     }
@@ -255,6 +256,29 @@ impl<'a> Pass<'a> {
     pub fn confirmed(&self) -> Option<&str> {
         self.repo.metadata.annotations.as_ref()?.get(names::CONFIRM_PRUNE).map(String::as_str)
     }
+}
+
+/// What was checked before anything is written.
+struct Ready {
+    work: Todo,
+    /// Some lack rights that the set itself grants, and are checked again once those are there.
+    rights_later: bool,
+    /// The inventory of the new commit, and that of both commits together.
+    wanted: Vec<ObjectRef>,
+    both: Vec<ObjectRef>,
+}
+
+/// That the inventory can hold both commits, as it must while one takes the other's place.
+fn fits(both: usize, new: usize) -> Result<(), Refusal> {
+    let most = Limits::default().objects;
+    if both <= most {
+        return Ok(());
+    }
+    let words = format!(
+        "the commit has {new} objects and replaces {} others; at most {most} can stand in status.inventory meanwhile: make the change in two commits, or split the repository over several ConfigRepos by spec.paths",
+        both - new
+    );
+    Err(Refusal::needs_user(Reason::InvalidManifest, words))
 }
 
 fn only_prerequisites(refusal: Refusal) -> Refusal {

@@ -27,12 +27,17 @@ impl Pass<'_> {
         if gone.is_empty() {
             return Ok(None);
         }
+        let in_force = known.objects.and_then(|n| usize::try_from(n).ok()).unwrap_or(known.inventory.len());
         if self.repo.spec.prune {
-            if let Gate::Waits { token } = gate(&gone, known.inventory.len(), self.confirmed()) {
+            if let Gate::Waits { token } = gate(&gone, in_force, self.confirmed()) {
                 return Ok(Some(Pending { objects: gone, token }));
             }
             self.account(identity).await?;
-            self.remove_all(&gone, identity).await.into_iter().try_for_each(|(_, result)| result)?;
+            let (first, last) = order::in_two(gone);
+            for part in [first, last] {
+                // What the deletion itself needs goes only when all else is gone.
+                self.remove_all(&part, identity).await.into_iter().try_for_each(|(_, result)| result)?;
+            }
         }
         self.write_inventory(known, wanted.to_vec(), facts).await?;
         Ok(None)

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use crds::config_repo::Skipped;
-use git::{Entry, GitError, Listing, Oid, RepoPath, Snapshot};
+use git::{Entry, File, GitError, Listing, Oid, RepoPath, Snapshot};
 use manifests::sops::Identities;
-use manifests::{FileKind, IGNORE_FILE, Ignore, Limits, Problem};
+use manifests::{FileKind, IGNORE_FILE, Ignore, Limits, Parsed, Problem};
 use plan::config_repo::{Place, Source};
 
 use super::load::FileMemory;
@@ -16,6 +16,43 @@ pub(super) struct Fresh {
     pub oid: Oid,
     pub sources: Vec<Source>,
     pub not_objects: u32,
+    pub weight: Weight,
+}
+
+/// What files weigh among the limits of a commit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    files: usize,
+    bytes: u64,
+    objects: usize,
+    nodes: usize,
+}
+
+impl Weight {
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.objects += other.objects;
+        self.nodes += other.nodes;
+    }
+
+    /// What is too much, in words with the cure.
+    fn excess(&self, limits: &Limits) -> Option<String> {
+        let most = if self.files > limits.files {
+            format!("{} files", limits.files)
+        } else if self.bytes > limits.total_bytes {
+            format!("{} bytes of YAML and JSON", limits.total_bytes)
+        } else if self.objects > limits.objects {
+            format!("{} objects", limits.objects)
+        } else if self.nodes > limits.total_nodes {
+            format!("{} values, aliases expanded", limits.total_nodes)
+        } else {
+            return None;
+        };
+        Some(format!(
+            "the commit has more than the {most} that are read; split the repository over several ConfigRepos by spec.paths, or list what is not meant for the cluster in .keelwayignore"
+        ))
+    }
 }
 
 /// What reading a commit came to.
@@ -85,27 +122,66 @@ fn read_changed(
         }
     }
     let limits = Limits::default();
+    let mut weight = Weight::default();
+    read.kept.iter().for_each(|(_, file)| weight.add(file.weight));
     for entry in changed {
+        if let Some(excess) = weight.excess(&limits) {
+            read.problems.push(excess);
+            break;
+        }
         // One at a time: a commit with many large files is never held whole.
         let Some(file) = snapshot.read(std::slice::from_ref(&entry))?.pop() else { continue };
         let path = file.path.as_str();
         match manifests::parse(path, &file.bytes, &limits, keys) {
-            Ok(parsed) => read.fresh.push(Fresh {
-                sources: parsed
-                    .documents
-                    .into_iter()
-                    .map(|document| Source {
-                        place: Place { path: path.into(), line: document.line },
-                        json: document.json,
-                        encrypted: document.encrypted,
-                    })
-                    .collect(),
-                not_objects: parsed.not_objects,
-                oid: file.oid,
-                path: file.path,
-            }),
+            Ok(parsed) => read.fresh.push(fresh(file, parsed, &mut weight)),
             Err(problem) => read.problems.push(problem.to_string()),
         }
     }
+    read.problems.extend(weight.excess(&limits));
+    read.problems.dedup();
     Ok(read)
+}
+
+fn fresh(file: File, parsed: Parsed, sum: &mut Weight) -> Fresh {
+    let path = file.path.as_str();
+    let weight = Weight {
+        files: 1,
+        bytes: file.bytes.len() as u64,
+        objects: parsed.documents.len(),
+        nodes: parsed.nodes,
+    };
+    sum.add(weight);
+    Fresh {
+        sources: parsed
+            .documents
+            .into_iter()
+            .map(|document| Source {
+                place: Place { path: path.into(), line: document.line },
+                json: document.json,
+                encrypted: document.encrypted,
+            })
+            .collect(),
+        not_objects: parsed.not_objects,
+        weight,
+        oid: file.oid,
+        path: file.path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_files_weigh_together_is_bounded() {
+        let limits = Limits::default();
+        let mut sum = Weight::default();
+        (0..10).for_each(|_| sum.add(Weight { files: 1, bytes: 4 << 20, objects: 1, nodes: 90_000 }));
+        assert!(sum.excess(&limits).is_none());
+        (0..10).for_each(|_| sum.add(Weight { files: 1, bytes: 4 << 20, objects: 1, nodes: 90_000 }));
+        let words = sum.excess(&limits).unwrap_or_default();
+        assert!(words.contains("67108864 bytes") && words.contains("spec.paths"), "{words}");
+        let nodes = Weight { nodes: limits.total_nodes + 1, ..Weight::default() };
+        assert!(nodes.excess(&limits).is_some_and(|words| words.contains("aliases expanded")));
+    }
 }

@@ -32,7 +32,8 @@ impl Pass<'_> {
         let step = Step::Label {
             object: self.object.clone(),
             uid: self.uid.clone(),
-            resource_version: None,
+            // The whole list is written: one that somebody else added meanwhile must not be lost.
+            resource_version: self.repo.metadata.resource_version.clone(),
             patch: json!({"metadata": {"finalizers": finalizers}}),
         };
         let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;

@@ -1,5 +1,7 @@
 //! From the spec and its Secrets to a request of git and to keys of decryption.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crds::Reason;
@@ -16,6 +18,9 @@ use super::load::Memory;
 use super::pass::Pass;
 use crate::apply::Identity;
 use crate::sources::git::refusal;
+
+/// No fetch takes longer, whatever the spec says.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// What is known of the repository now.
 pub(super) struct Look {
@@ -59,7 +64,7 @@ impl Pass<'_> {
         Ok(Look { fetched: look.good, error: look.error, next, asked })
     }
 
-    async fn request(&self) -> Result<Request, Refusal> {
+    pub(super) async fn request(&self) -> Result<Request, Refusal> {
         let spec = &self.repo.spec;
         let url = spec.url.parse().map_err(|error: GitError| refusal(&error))?;
         let reference = match spec.git_ref.as_ref() {
@@ -77,7 +82,7 @@ impl Pass<'_> {
             }
             None => (Credentials::None, Trust::public()),
         };
-        let limits = Limits { overall_timeout: spec.timeout.get(), ..Limits::default() };
+        let limits = Limits { overall_timeout: spec.timeout.get().min(LONGEST), ..Limits::default() };
         Ok(Request { url, reference, credentials, trust, limits })
     }
 
