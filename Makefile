@@ -77,7 +77,7 @@ trials: ## Crashes, lost leases and planted bugs: a part of each, another one ea
 image: ## Build and push the operator's image: make image REGISTRY=registry.example.com/acme
 	hack/image.sh
 
-bench: bench-sync bench-copy bench-autoscale ## All figures
+bench: bench-sync bench-router bench-copy bench-autoscale ## All figures
 
 include $(wildcard hack/*.mk)
 

@@ -1,0 +1,240 @@
+//! A pod as the router sees it: how busy, how fast, and whether it is left alone for a while. Shared by all threads.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::stats::RouteStats;
+
+/// What outlives a table, by the route's name.
+pub(crate) struct Known {
+    pub(crate) stats: Arc<RouteStats>,
+    pub(crate) pods: HashMap<SocketAddr, Arc<Endpoint>>,
+}
+
+impl Known {
+    pub(crate) fn of(stats: &Arc<RouteStats>) -> Self {
+        Self { stats: stats.clone(), pods: HashMap::new() }
+    }
+}
+
+/// Failures in a row after which a pod is left alone.
+const FAILURES: u32 = 5;
+/// The first time for which it is left alone; it doubles with each further failure.
+const FIRST: Duration = Duration::from_secs(2);
+/// The longest such time.
+const LONGEST: Duration = Duration::from_mins(2);
+/// A new pod gets less than its share for so long (slow start).
+const SLOW_START: Duration = Duration::from_secs(10);
+/// What a pod that has not answered yet is taken to need.
+const UNKNOWN_MICROS: u64 = 5_000;
+/// The weight of the newest time in the moving average.
+const NEWEST: f64 = 0.1;
+
+/// A pod.
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Unique in this process; what a thread keeps of a pod has this key.
+    pub id: u64,
+    since: Instant,
+    in_flight: AtomicU32,
+    /// Microseconds until the first byte, a moving average.
+    micros: AtomicU64,
+    failures: AtomicU32,
+    /// Milliseconds after `since` until which it is left alone.
+    away_until: AtomicU64,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Endpoint {
+    /// A pod of which nothing is known yet.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            id: NEXT.fetch_add(1, Relaxed),
+            since: Instant::now(),
+            in_flight: AtomicU32::new(0),
+            micros: AtomicU64::new(0),
+            failures: AtomicU32::new(0),
+            away_until: AtomicU64::new(0),
+        }
+    }
+
+    /// Requests that it has not answered completely.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// Whether it is left alone now, because it failed again and again.
+    pub fn is_away(&self, now: Instant) -> bool {
+        let until = self.away_until.load(Relaxed);
+        until > 0 && millis(now.saturating_duration_since(self.since)) < until
+    }
+
+    /// How bad it would be to send it the next request: less is better.
+    pub fn cost(&self, now: Instant) -> f64 {
+        let micros = match self.micros.load(Relaxed) {
+            0 => UNKNOWN_MICROS,
+            known => known,
+        };
+        let age = now.saturating_duration_since(self.since).as_secs_f64() / SLOW_START.as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "an average of microseconds stays far below 2^52")]
+        let cost = (micros as f64) * f64::from(self.in_flight() + 1);
+        cost / age.clamp(0.1, 1.0)
+    }
+
+    /// Takes a place, unless `limit` requests are there already.
+    /// `route` is told when the place is free again, if anybody may wait for it.
+    pub fn enter(self: &Arc<Self>, limit: Option<u32>, route: Option<Arc<RouteStats>>) -> Option<Place> {
+        let fits = |n: u32| limit.is_none_or(|limit| n < limit).then_some(n + 1);
+        self.in_flight.fetch_update(Relaxed, Relaxed, fits).ok()?;
+        Some(Place { pod: self.clone(), route })
+    }
+
+    /// It answered, after this long until the first byte.
+    pub fn answered(&self, after: Duration) {
+        let newest = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        let before = self.micros.load(Relaxed);
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an average of microseconds stays far below 2^52, and is positive"
+        )]
+        let next = if before == 0 {
+            newest
+        } else {
+            (before as f64 * (1.0 - NEWEST) + newest as f64 * NEWEST) as u64
+        };
+        self.micros.store(next.max(1), Relaxed);
+        if self.failures.load(Relaxed) > 0 {
+            self.failures.store(0, Relaxed);
+            self.away_until.store(0, Relaxed);
+        }
+    }
+
+    /// It did not answer. After several times in a row it is left alone.
+    pub fn failed(&self, now: Instant) {
+        let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
+        if failures >= FAILURES {
+            let away = FIRST.saturating_mul(1 << (failures - FAILURES).min(8)).min(LONGEST);
+            let until = now.saturating_duration_since(self.since).saturating_add(away);
+            self.away_until.store(millis(until).max(1), Relaxed);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A request's place at a pod; it is given back when this is dropped.
+pub struct Place {
+    pod: Arc<Endpoint>,
+    route: Option<Arc<RouteStats>>,
+}
+
+impl Place {
+    /// The pod.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.pod
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pod.in_flight.fetch_sub(1, Relaxed);
+        if let Some(route) = &self.route {
+            route.freed.notify_one();
+        }
+    }
+}
+
+/// Chooses a pod: the better of two drawn ones (power of two choices). Pods that failed are left out as long as they are
+/// less than half of all: if more fail, it is not the pods. `tried` is left out wherever another one is there.
+pub fn choose(
+    pods: &[Arc<Endpoint>],
+    tried: Option<u64>,
+    now: Instant,
+    mut draw: impl FnMut() -> u64,
+) -> Option<&Arc<Endpoint>> {
+    match pods {
+        [] => None,
+        [one] => Some(one),
+        _ => {
+            let away = pods.iter().filter(|pod| pod.is_away(now)).count();
+            let skip_away = away * 2 < pods.len();
+            let fits = |pod: &Arc<Endpoint>| tried != Some(pod.id) && !(skip_away && pod.is_away(now));
+            let mut pick = || {
+                let start = usize::try_from(draw() % pods.len() as u64).unwrap_or(0);
+                (0..pods.len()).map(|i| &pods[(start + i) % pods.len()]).find(|pod| fits(pod))
+            };
+            let (a, b) = (pick()?, pick()?);
+            Some(if b.cost(now) < a.cost(now) { b } else { a })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pods(n: u16) -> Vec<Arc<Endpoint>> {
+        (0..n).map(|port| Arc::new(Endpoint::new(SocketAddr::from(([10, 0, 0, 1], port + 1))))).collect()
+    }
+
+    #[test]
+    fn a_pod_that_fails_is_left_alone_for_longer_each_time_and_comes_back() {
+        let (pods, start) = (pods(3), Instant::now());
+        (0..5).for_each(|_| pods[0].failed(start));
+        assert!(pods[0].is_away(start + Duration::from_secs(1)));
+        assert!(!pods[0].is_away(start + Duration::from_secs(3)));
+        pods[0].failed(start + Duration::from_secs(3));
+        assert!(pods[0].is_away(start + Duration::from_secs(6)));
+        let mut n = 0;
+        let mut chosen = |now| {
+            let draw = || {
+                n += 1;
+                n
+            };
+            choose(&pods, None, now, draw).map(|pod| pod.id)
+        };
+        assert!((0..30).all(|_| chosen(start) != Some(pods[0].id)));
+        pods[0].answered(Duration::from_millis(1));
+        assert!(!pods[0].is_away(start));
+    }
+
+    #[test]
+    fn when_half_of_the_pods_fail_none_is_left_out() {
+        let (pods, now) = (pods(2), Instant::now());
+        (0..5).for_each(|_| pods[0].failed(now));
+        let mut n = 0;
+        let ids: Vec<_> = (0..10)
+            .filter_map(|_| {
+                choose(&pods, None, now, || {
+                    n += 1;
+                    n / 2
+                })
+            })
+            .map(|pod| pod.id)
+            .collect();
+        assert!(ids.contains(&pods[0].id));
+    }
+
+    #[test]
+    fn the_less_busy_and_faster_pod_gets_the_request() {
+        let (pods, now) = (pods(2), Instant::now());
+        let _place = pods[0].enter(None, None);
+        let mut n = 0;
+        let draw = || {
+            n += 1;
+            n
+        };
+        assert_eq!(choose(&pods, None, now, draw).map(|pod| pod.id), Some(pods[1].id));
+        assert!(pods[0].enter(Some(1), None).is_none() && pods[0].in_flight() == 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! Headers on their way through: what ends at this hop is taken away, what the application needs to know is set anew.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use ipnet::IpNet;
+
+/// `X-Request-Id`: kept or made.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `X-Keelway-Code`: why the application's answer is missing.
+pub const CODE: HeaderName = HeaderName::from_static("x-keelway-code");
+/// A client that tries again says how often it did before; such requests are told apart from new demand.
+pub const ATTEMPT: HeaderName = HeaderName::from_static("x-request-attempt");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// What is true of one connection of a client.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The same as a header's value.
+    pub value: HeaderValue,
+    /// Whether what it says about those behind it is believed.
+    pub trusted: bool,
+    /// `http` or `https`.
+    pub proto: &'static str,
+    /// The port that it came to.
+    pub port: u16,
+}
+
+impl Peer {
+    /// The peer of a connection to `port`.
+    pub fn new(address: IpAddr, port: u16, proto: &'static str, trusted: &[IpNet]) -> Self {
+        let address = address.to_canonical();
+        let value =
+            HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        let trusted = trusted.iter().any(|net| net.contains(&address));
+        Self { address, value, trusted, proto, port }
+    }
+}
+
+/// Removes what is meant for one hop only (RFC 9110 §7.6.1): the fixed ones and those that `Connection` names.
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .collect();
+        for name in named {
+            // A client must not make us drop what the application relies on.
+            if ![header::HOST, header::CONTENT_LENGTH, header::AUTHORIZATION, header::COOKIE].contains(&name)
+            {
+                headers.remove(name);
+            }
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in
+        [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, header::TE, header::TRANSFER_ENCODING, header::UPGRADE]
+    {
+        headers.remove(name);
+    }
+    headers.remove(header::PROXY_AUTHORIZATION);
+}
+
+/// The protocol that a request asks to change to, if it does.
+pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let wants = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.split(',').any(|t| t.trim().eq_ignore_ascii_case("upgrade")))
+    };
+    let asked = headers.get_all(header::CONNECTION).iter().any(wants);
+    headers.get(header::UPGRADE).filter(|_| asked).cloned()
+}
+
+/// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
+pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
+    let chain = peer.trusted.then(|| joined(headers, &FORWARDED_FOR)).flatten();
+    let chain = chain.and_then(|before| HeaderValue::from_str(&format!("{before}, {}", peer.address)).ok());
+    headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.value.clone()));
+    let keep = |headers: &HeaderMap, name: &HeaderName| peer.trusted && headers.contains_key(name);
+    if !keep(headers, &FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(peer.proto));
+    }
+    if !keep(headers, &FORWARDED_PORT) {
+        headers.insert(FORWARDED_PORT, HeaderValue::from(peer.port));
+    }
+    if !keep(headers, &FORWARDED_HOST) {
+        headers.insert(FORWARDED_HOST, host.clone());
+    }
+    let own = element(peer, host);
+    let before = peer.trusted.then(|| joined(headers, &header::FORWARDED)).flatten();
+    let all = before.map_or(own.clone(), |before| format!("{before}, {own}"));
+    match HeaderValue::from_str(&all) {
+        Ok(value) => drop(headers.insert(header::FORWARDED, value)),
+        Err(_) => drop(headers.remove(header::FORWARDED)),
+    }
+}
+
+/// One element of `Forwarded` (RFC 7239): an IPv6 address and a host with a port stand in quotes.
+fn element(peer: &Peer, host: &HeaderValue) -> String {
+    let host = host.to_str().unwrap_or_default();
+    let mut text = String::with_capacity(64);
+    match peer.address {
+        IpAddr::V4(address) => text.push_str(&format!("for={address}")),
+        IpAddr::V6(address) => text.push_str(&format!("for=\"[{address}]\"")),
+    }
+    text.push_str(if host.contains([':', '[']) { ";host=\"" } else { ";host=" });
+    text.push_str(host);
+    text.push_str(if host.contains([':', '[']) { "\";proto=" } else { ";proto=" });
+    text.push_str(peer.proto);
+    text
+}
+
+/// All values of a header in one line.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let all: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// The client's id of the request, if it can stand in a log line; else one of our own from `draw`.
+pub fn request_id(headers: &mut HeaderMap, draw: impl FnOnce() -> u128) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'=')
+            })
+    };
+    if let Some(id) = headers.get(REQUEST_ID).filter(sane).cloned() {
+        // There may be several; the application gets the one that we log.
+        headers.insert(REQUEST_ID, id.clone());
+        return id;
+    }
+    let id = HeaderValue::from_str(&format!("{:032x}", draw())).unwrap_or(HeaderValue::from_static("none"));
+    headers.insert(REQUEST_ID, id.clone());
+    id
+}
+
+/// Whether the method may be sent twice without harm (RFC 9110 §9.2.2).
+pub fn is_idempotent(method: &Method) -> bool {
+    method.is_idempotent()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(list: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in list {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    fn peer(address: &str) -> Peer {
+        Peer::new(address.parse().unwrap(), 8080, "http", &["10.0.0.0/8".parse().unwrap()])
+    }
+
+    #[test]
+    fn what_is_for_one_hop_ends_here() {
+        let mut map = headers(&[
+            ("connection", "close, X-Secret, Authorization"),
+            ("x-secret", "1"),
+            ("authorization", "Basic x"),
+            ("te", "trailers"),
+            ("keep-alive", "5"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "Basic x"),
+            ("accept", "*/*"),
+        ]);
+        remove_hop_by_hop(&mut map);
+        let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "authorization"]);
+    }
+
+    #[test]
+    fn a_stranger_cannot_say_who_it_is() {
+        let mut map = headers(&[
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=1.2.3.4"),
+        ]);
+        forward(&mut map, &peer("192.0.2.7"), &HeaderValue::from_static("shop.example.com"));
+        assert_eq!(map[FORWARDED_FOR], "192.0.2.7");
+        assert_eq!(map[FORWARDED_PROTO], "http");
+        assert_eq!(map[FORWARDED_PORT], "8080");
+        assert_eq!(map[header::FORWARDED], "for=192.0.2.7;host=shop.example.com;proto=http");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_added_to() {
+        let mut map = headers(&[
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("x-forwarded-proto", "https"),
+            ("forwarded", "for=1.2.3.4"),
+        ]);
+        forward(&mut map, &peer("10.1.1.1"), &HeaderValue::from_static("shop:8080"));
+        assert_eq!(map[FORWARDED_FOR], "1.2.3.4, 5.6.7.8, 10.1.1.1");
+        assert_eq!(map[FORWARDED_PROTO], "https");
+        assert_eq!(map[header::FORWARDED], "for=1.2.3.4, for=10.1.1.1;host=\"shop:8080\";proto=http");
+    }
+
+    #[test]
+    fn an_id_that_would_break_the_log_is_replaced() {
+        let mut map = headers(&[("x-request-id", "a b"), ("x-request-id", "c")]);
+        assert_eq!(request_id(&mut map, || 255), format!("{:032x}", 255));
+        assert_eq!(map.get_all(REQUEST_ID).iter().count(), 1);
+        let mut map = headers(&[("x-request-id", "abc-1")]);
+        assert_eq!(request_id(&mut map, || 255), "abc-1");
+    }
+}

@@ -1,0 +1,25 @@
+//! The HTTP edge in front of every environment: routes by host, path, header and weight, changes pods without losing a
+//! request, speaks Heroku's codes, counts what the scaling law needs.
+//!
+//! Data flows one way: a source ([`file`]) makes [`route::Route`]s, [`table::Table`] makes them searchable and is
+//! exchanged as a whole, [`exchange`] answers each request by it, [`record`] counts and logs what came of it.
+
+pub mod admin;
+pub mod body;
+pub mod code;
+pub mod endpoint;
+pub mod exchange;
+pub mod file;
+pub mod headers;
+pub mod host;
+pub mod log;
+pub mod page;
+pub mod pick;
+pub mod record;
+pub mod reload;
+pub mod route;
+pub mod serve;
+pub mod stats;
+pub mod table;
+pub mod tunnel;
+pub mod worker;

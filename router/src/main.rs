@@ -1,0 +1,104 @@
+//! `keelway-router --routes routes.yaml`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use clap::Parser;
+use ipnet::IpNet;
+use router::admin::{self, Admin};
+use router::log::Form;
+use router::reload;
+use router::serve::{self, Common};
+use router::table::Table;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Routes HTTP requests to pods by host, path, header and weight.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// The routes, in YAML; read again when the file changes.
+    #[arg(long, env = "KEELWAY_ROUTES")]
+    routes: PathBuf,
+    /// Where clients come.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Where /healthz, /readyz, /metrics and /signals are.
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    admin: SocketAddr,
+    /// Threads; as many as there are processors if left out.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// One line per request.
+    #[arg(long, value_enum, default_value_t)]
+    log: Form,
+    /// Networks whose X-Forwarded-* and Forwarded headers are believed, as in 10.0.0.0/8.
+    #[arg(long, value_delimiter = ',')]
+    trusted_proxies: Vec<IpNet>,
+    /// Seconds that requests under way have to end when the router stops.
+    #[arg(long, default_value_t = 25)]
+    drain_seconds: u64,
+    /// A file with the token for /signals; without it nobody may read them.
+    #[arg(long)]
+    signals_token_file: Option<PathBuf>,
+    /// The name in signals.
+    #[arg(long, env = "HOSTNAME", default_value = "router")]
+    name: String,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let tables = Arc::new(ArcSwap::from_pointee(Table::default()));
+    reload::first(&options.routes, &tables)?;
+    let (stopper, stop) = watch::channel(false);
+    let common = Common {
+        tables: tables.clone(),
+        trusted: options.trusted_proxies.clone().into(),
+        log: options.log,
+        stop: stop.clone(),
+        drain: Duration::from_secs(options.drain_seconds),
+    };
+    let threads = match options.threads {
+        Some(threads) => threads.max(1),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let mut handles = Vec::new();
+    for number in 0..threads {
+        let listener =
+            serve::listen(options.listen).with_context(|| format!("listening at {}", options.listen))?;
+        let (common, seed) = (common.clone(), seed()?);
+        let name = format!("router-{number}");
+        handles.push(
+            std::thread::Builder::new().name(name).spawn(move || serve::thread(common, listener, seed))?,
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let token = options.signals_token_file.as_ref().map(std::fs::read).transpose();
+        let token = token.context("reading the token for /signals")?.map(|token| token.trim_ascii().to_vec());
+        let admin =
+            Arc::new(Admin { tables: tables.clone(), router: options.name, token, stop: stop.clone() });
+        let listener = admin::listen(options.admin).await;
+        tokio::spawn(admin::serve(
+            admin,
+            listener.with_context(|| format!("listening at {}", options.admin))?,
+        ));
+        tokio::spawn(reload::follow(options.routes, tables, stop));
+        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        anyhow::Ok(())
+    })?;
+    let _ = stopper.send(true);
+    for handle in handles {
+        handle.join().map_err(|_| anyhow::anyhow!("a thread of the router panicked"))??;
+    }
+    Ok(())
+}
+
+fn seed() -> Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))
+}

@@ -1,0 +1,85 @@
+//! What is routed where: the facts of one route, as they come from the file or from Kubernetes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One route. The most specific route that matches a request gets it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Its name in logs and metrics: the environment, as in `shop/production`.
+    pub name: String,
+    /// Hosts in lower case; a leading `*.` stands for exactly one label.
+    pub hosts: Vec<String>,
+    /// The path it begins with, by whole segments; `/` for all.
+    pub path: String,
+    /// Headers that must have exactly these values. Names are in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Where requests go, by weight.
+    pub backends: Vec<Backend>,
+    /// Whether a client stays with the backend that its address leads to.
+    pub sticky: bool,
+    /// What is known of the environment.
+    pub state: State,
+    /// Why it does not answer, in words, if the environment's status tells.
+    pub cause: Option<String>,
+    /// Whether search engines are asked to stay away.
+    pub noindex: bool,
+    /// Times and bounds.
+    pub limits: Limits,
+    /// When its owner came to be, in seconds since 1970: of two equal routes the older one wins.
+    pub since: i64,
+}
+
+/// A set of pods that answer alike, and its share of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its share, relative to the others'.
+    pub weight: u32,
+    /// The addresses of its pods that are ready.
+    pub endpoints: Vec<SocketAddr>,
+}
+
+/// What is known of an environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// It answers.
+    #[default]
+    Serving,
+    /// A person switched it off for a time.
+    Maintenance,
+    /// Its processes crash.
+    Crashed,
+    /// It sleeps until somebody asks for it.
+    Asleep,
+    /// Nothing was deployed yet.
+    Empty,
+}
+
+/// Times and bounds of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection to a pod.
+    pub connect: Duration,
+    /// From the end of the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer, of a request, or of a WebSocket.
+    pub idle: Duration,
+    /// Requests at a time per pod.
+    pub per_endpoint: Option<u32>,
+    /// Requests that wait for a pod.
+    pub queue: u32,
+}
+
+impl Default for Limits {
+    /// Heroku's: 5 s, 30 s, 55 s (<https://devcenter.heroku.com/articles/http-routing>).
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(55),
+            per_endpoint: None,
+            queue: 100,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The table of routes: immutable once made, exchanged as a whole. The most specific match wins: an exact host before a
+//! wildcard, then the longer path, then more headers.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::endpoint::{Endpoint, Known};
+use crate::route::Route;
+use crate::stats::RouteStats;
+
+/// All routes, ready for lookups.
+#[derive(Default)]
+pub struct Table {
+    routes: Vec<Live>,
+    /// Indices into `routes` by host, the most specific first.
+    exact: HashMap<Box<str>, Vec<u32>>,
+    /// The same by what follows the `*.`.
+    wildcard: HashMap<Box<str>, Vec<u32>>,
+    known: HashMap<Box<str>, Known>,
+    /// Routes that lost to an older one for some host.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A route with what lives longer than one table.
+pub struct Live {
+    /// As it was given.
+    pub route: Route,
+    /// What is counted of it.
+    pub stats: Arc<RouteStats>,
+    /// Its pods, one list per backend.
+    pub backends: Vec<Vec<Arc<Endpoint>>>,
+    /// The sum of the weights of backends that have pods.
+    weights: u64,
+}
+
+/// Two routes ask for the same requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// For this host and path.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// The route that gets them, because its owner is older.
+    pub winner: String,
+    /// The route that does not.
+    pub loser: String,
+}
+
+/// The path means different things to different readers, and routes differ by path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AmbiguousPath;
+
+impl Table {
+    /// A table of these routes. What was counted of a route, and what is known of a pod, is taken over from `before`.
+    pub fn new(routes: Vec<Route>, before: &Self) -> Self {
+        let mut table = Self::default();
+        let mut order: Vec<Route> = routes;
+        order.sort_by(|a, b| (a.since, &a.name).cmp(&(b.since, &b.name)));
+        for route in order {
+            let index = u32::try_from(table.routes.len()).unwrap_or(u32::MAX);
+            let known = before.known.get(route.name.as_str());
+            let stats =
+                table.known.get(route.name.as_str()).or(known).map_or_else(Arc::default, |k| k.stats.clone());
+            table.add(index, &route);
+            let live = Live::new(route, stats, known);
+            let entry = table.known.entry(live.route.name.as_str().into());
+            entry.or_insert_with(|| Known::of(&live.stats)).pods.extend(live.pods());
+            table.routes.push(live);
+        }
+        table.sort();
+        table
+    }
+
+    fn add(&mut self, index: u32, route: &Route) {
+        let hosts: HashSet<&str> = route.hosts.iter().map(String::as_str).collect();
+        for host in hosts {
+            let (map, key) = match host.strip_prefix("*.") {
+                Some(rest) => (&mut self.wildcard, rest),
+                None => (&mut self.exact, host),
+            };
+            let entries = map.entry(key.into()).or_default();
+            let taken = entries
+                .iter()
+                .map(|i| &self.routes[*i as usize].route)
+                .find(|other| other.path == route.path && same_headers(&other.headers, &route.headers));
+            match taken {
+                Some(winner) => self.conflicts.push(Conflict {
+                    host: host.to_owned(),
+                    path: route.path.clone(),
+                    winner: winner.name.clone(),
+                    loser: route.name.clone(),
+                }),
+                None => entries.push(index),
+            }
+        }
+    }
+
+    fn sort(&mut self) {
+        for entries in self.exact.values_mut().chain(self.wildcard.values_mut()) {
+            entries.sort_by_key(|i| {
+                let route = &self.routes[*i as usize].route;
+                (Reverse(route.path.len()), Reverse(route.headers.len()), *i)
+            });
+            entries.shrink_to_fit();
+        }
+    }
+
+    /// The index of the route of a request; `host` as [`crate::host::parse`] spells it.
+    ///
+    /// # Errors
+    /// [`AmbiguousPath`] where the answer would depend on who reads the path.
+    pub fn find(&self, host: &str, path: &str, headers: &HeaderMap) -> Result<Option<usize>, AmbiguousPath> {
+        if let Some(found) = self.among(self.exact.get(host), path, headers)? {
+            return Ok(Some(found));
+        }
+        let parent = host.split_once('.').and_then(|(_, rest)| self.wildcard.get(rest));
+        self.among(parent, path, headers)
+    }
+
+    fn among(
+        &self,
+        entries: Option<&Vec<u32>>,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Option<usize>, AmbiguousPath> {
+        let Some(entries) = entries else { return Ok(None) };
+        // The longest path is first: if that is `/`, no route here looks at the path.
+        let by_path = entries.first().is_some_and(|i| self.routes[*i as usize].route.path != "/");
+        if by_path && is_ambiguous(path) {
+            return Err(AmbiguousPath);
+        }
+        let mut candidates = entries.iter().map(|i| *i as usize);
+        Ok(candidates.find(|i| {
+            let route = &self.routes[*i].route;
+            is_below(path, &route.path) && has_headers(headers, &route.headers)
+        }))
+    }
+
+    /// A route.
+    pub fn route(&self, index: usize) -> Option<&Live> {
+        self.routes.get(index)
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> &[Live] {
+        &self.routes
+    }
+}
+
+impl Live {
+    fn new(route: Route, stats: Arc<RouteStats>, known: Option<&Known>) -> Self {
+        let pod = |address: &SocketAddr| {
+            known
+                .and_then(|k| k.pods.get(address))
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Endpoint::new(*address)))
+        };
+        let backends: Vec<Vec<_>> =
+            route.backends.iter().map(|backend| backend.endpoints.iter().map(pod).collect()).collect();
+        let weight = |(backend, pods): (&crate::route::Backend, &Vec<_>)| {
+            if pods.is_empty() { 0 } else { u64::from(backend.weight) }
+        };
+        let weights = route.backends.iter().zip(&backends).map(weight).sum();
+        Self { route, stats, backends, weights }
+    }
+
+    fn pods(&self) -> impl Iterator<Item = (SocketAddr, Arc<Endpoint>)> {
+        self.backends.iter().flatten().map(|pod| (pod.address, pod.clone()))
+    }
+
+    /// The pods of the backend that this draw falls on, by weight. A backend without pods gets no requests; empty when
+    /// none has any.
+    pub fn pods_by_weight(&self, draw: u64) -> &[Arc<Endpoint>] {
+        if self.weights == 0 {
+            return &[];
+        }
+        let mut left = draw % self.weights;
+        for (backend, pods) in self.route.backends.iter().zip(&self.backends) {
+            let weight = if pods.is_empty() { 0 } else { u64::from(backend.weight) };
+            if left < weight {
+                return pods;
+            }
+            left -= weight;
+        }
+        &[]
+    }
+}
+
+/// By whole segments: `/api` has `/api` and `/api/x` below it, not `/apix`.
+fn is_below(path: &str, prefix: &str) -> bool {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Dot segments and encoded slashes or dots: applications disagree on what they mean, so a prefix of such a path says
+/// nothing about where it leads.
+fn is_ambiguous(path: &str) -> bool {
+    let encoded = || {
+        let lower = path.to_ascii_lowercase();
+        ["%2e", "%2f", "%5c"].iter().any(|bad| lower.contains(bad))
+    };
+    let dots = path.contains("/.") && path.split('/').any(|segment| segment == "." || segment == "..");
+    dots || path.contains("//") || path.contains('\\') || (path.contains('%') && encoded())
+}
+
+fn has_headers(headers: &HeaderMap, wanted: &[(String, String)]) -> bool {
+    wanted.iter().all(|(name, value)| {
+        headers.get_all(name.as_str()).iter().any(|found| found.as_bytes() == value.as_bytes())
+    })
+}
+
+fn same_headers(a: &[(String, String)], b: &[(String, String)]) -> bool {
+    a.len() == b.len() && a.iter().all(|header| b.contains(header))
+}

@@ -1,0 +1,150 @@
+//! WebSockets and other protocols that a request changes to: bytes both ways until one side ends.
+//!
+//! An idle tunnel costs two sockets and no buffer: bytes are read into one that the thread's tunnels share, and only
+//! what a slow side cannot take yet is kept.
+
+use std::cell::{Cell, RefCell};
+use std::io::{ErrorKind, Result};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::code::Code;
+use crate::record::Record;
+
+/// What is read at a time.
+const PIECE: usize = 16 * 1024;
+/// The same where a buffer is needed for each direction.
+const SMALL: usize = 2 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
+}
+
+/// Carries bytes between a pod and a client from now on.
+pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
+    tokio::task::spawn_local(async move {
+        let limit = record.live().map_or(Duration::from_secs(55), |live| live.route.limits.idle);
+        let stats = record.live().map(|live| live.stats.clone());
+        if let Some(stats) = &stats {
+            stats.busy().streams.fetch_add(1, Relaxed);
+        }
+        let code = match tokio::try_join!(pod, client) {
+            Ok((pod, client)) => carry(pod, client, limit, record.peer.proto == "http").await.err(),
+            Err(_) => Some(Code::H13),
+        };
+        if let Some(stats) = &stats {
+            stats.busy().streams.fetch_sub(1, Relaxed);
+        }
+        record.end(code);
+    });
+}
+
+async fn carry(
+    pod: Upgraded,
+    client: Upgraded,
+    limit: Duration,
+    plain: bool,
+) -> std::result::Result<(), Code> {
+    let last = Cell::new(Instant::now());
+    let both = async {
+        if plain { carry_plain(pod, client, &last).await } else { carry_any(pod, client, &last).await }
+    };
+    tokio::select! {
+        // A side that breaks off ends the tunnel; that is how most of them end.
+        _ = both => Ok(()),
+        () = silence(&last, limit) => Err(Code::H15),
+    }
+}
+
+/// Between two sockets.
+async fn carry_plain(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> Result<()> {
+    let (mut pod, early_pod) = socket(pod)?;
+    let (mut client, early_client) = socket(client)?;
+    client.write_all(&early_pod).await?;
+    pod.write_all(&early_client).await?;
+    drop((early_pod, early_client));
+    tokio::try_join!(pump(&pod, &client, last), pump(&client, &pod, last)).map(drop)
+}
+
+/// The socket itself, and what was read of it already.
+fn socket(side: Upgraded) -> Result<(TcpStream, bytes::Bytes)> {
+    let parts = side.downcast::<TokioIo<TcpStream>>().map_err(|_| ErrorKind::Unsupported)?;
+    Ok((parts.io.into_inner(), parts.read_buf))
+}
+
+async fn pump(from: &TcpStream, to: &TcpStream, last: &Cell<Instant>) -> Result<()> {
+    loop {
+        from.readable().await?;
+        let passed = BUFFER.with_borrow_mut(|buffer| {
+            let n = from.try_read(buffer)?;
+            let written = if n == 0 { 0 } else { or_none(to.try_write(&buffer[..n]))? };
+            Ok((n, buffer[written..n].to_vec()))
+        });
+        match passed {
+            Ok((0, _)) => return socket2::SockRef::from(to).shutdown(std::net::Shutdown::Write),
+            Ok((_, rest)) => {
+                last.set(Instant::now());
+                write(to, &rest).await?;
+            }
+            Err(error) if is_blocked(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn write(to: &TcpStream, mut rest: &[u8]) -> Result<()> {
+    while !rest.is_empty() {
+        to.writable().await?;
+        let n = or_none(to.try_write(rest))?;
+        rest = &rest[n..];
+    }
+    Ok(())
+}
+
+fn is_blocked(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+}
+
+/// A socket that is full has taken nothing.
+fn or_none(result: Result<usize>) -> Result<usize> {
+    result.or_else(|error| if is_blocked(&error) { Ok(0) } else { Err(error) })
+}
+
+/// Between any two, as where the client's side is encrypted.
+async fn carry_any(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> Result<()> {
+    let (pod_read, pod_write) = tokio::io::split(TokioIo::new(pod));
+    let (client_read, client_write) = tokio::io::split(TokioIo::new(client));
+    tokio::try_join!(pump_any(pod_read, client_write, last), pump_any(client_read, pod_write, last)).map(drop)
+}
+
+async fn pump_any(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    last: &Cell<Instant>,
+) -> Result<()> {
+    let mut buffer = vec![0; SMALL];
+    loop {
+        let n = from.read(&mut buffer).await?;
+        if n == 0 {
+            return to.shutdown().await;
+        }
+        last.set(Instant::now());
+        to.write_all(&buffer[..n]).await?;
+    }
+}
+
+/// Ends when nothing was carried for `limit`.
+async fn silence(last: &Cell<Instant>, limit: Duration) {
+    loop {
+        let left = limit.saturating_sub(last.get().elapsed());
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! Each way in which a pod can fail has its code, and none takes the router or its neighbours with it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use support::{Router, echo, head, pod, reply, route, until};
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn code(pod: SocketAddr, more: &str) -> String {
+    let router = Router::new(&(route("a", pod, more) + &route("ok", echo("ok"), "")));
+    let answer = router.get("a", "/");
+    assert_eq!(router.get("ok", "/").status(), 200, "the neighbour suffers");
+    assert!(answer.status() >= 400, "{answer:?}");
+    answer.code().to_owned()
+}
+
+#[test]
+fn what_a_pod_does_wrong_has_its_code() {
+    assert_eq!(code(nobody(), ""), "H21");
+    let closes = pod(|mut stream| drop(head(&mut stream)));
+    assert_eq!(code(closes, ""), "H13");
+    let babbles = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n");
+    });
+    assert_eq!(code(babbles, ""), "H17");
+    let sleeps = pod(|mut stream| {
+        head(&mut stream);
+        std::thread::sleep(Duration::from_secs(5));
+    });
+    assert_eq!(code(sleeps, ", limits: {firstByte: 100ms}"), "H12");
+}
+
+#[test]
+fn what_an_environment_is_has_its_code_and_its_cause() {
+    let with = |more: &str| Router::new(&format!("- {{name: a, hosts: [a]{more}}}")).get("a", "/");
+    assert_eq!(with("").code(), "H14");
+    assert_eq!(with(", state: maintenance").code(), "H80");
+    assert_eq!(with(", state: empty").code(), "H81");
+    let crashed = with(", state: crashed, cause: 'web was ended: OOMKilled'");
+    assert_eq!(crashed.code(), "H10");
+    assert!(crashed.body().contains("OOMKilled"), "{crashed:?}");
+    let router = Router::new("- {name: a, hosts: [a]}");
+    let unknown = router.get("b", "/");
+    assert_eq!((unknown.status(), unknown.code()), (404, "H81"));
+}
+
+#[test]
+fn work_goes_on_after_a_timeout_and_is_counted_until_it_ends() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let slow = pod(move |mut stream| {
+        head(&mut stream);
+        let _ = wait.lock().unwrap().recv();
+        reply(&mut stream, "late");
+    });
+    let router = Router::new(&route("a", slow, ", limits: {firstByte: 50ms}"));
+    assert_eq!(router.get("a", "/").code(), "H12");
+    let table = router.tables.load_full();
+    let busy = table.routes()[0].stats.busy();
+    assert_eq!(busy.in_flight.load(Relaxed), 1, "the pod still works on it");
+    go.send(()).unwrap();
+    until("the work's end", || busy.in_flight.load(Relaxed) == 0);
+}
+
+#[test]
+fn a_full_queue_is_told_at_once_and_a_free_place_is_used() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let slow = pod(move |mut stream| {
+        while head(&mut stream).is_some() {
+            let _ = wait.lock().unwrap().recv();
+            reply(&mut stream, "done");
+        }
+    });
+    let router = Router::new(&route("a", slow, ", limits: {perEndpoint: 1, queue: 1}"));
+    let table = router.tables.load_full();
+    let busy = table.routes()[0].stats.busy();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| router.get("a", "/1"));
+        until("the first", || busy.in_flight.load(Relaxed) == 1);
+        let second = scope.spawn(|| router.get("a", "/2"));
+        until("the queue", || busy.waiting.load(Relaxed) == 1);
+        assert_eq!(router.get("a", "/3").code(), "H11");
+        go.send(()).unwrap();
+        go.send(()).unwrap();
+        assert_eq!(first.join().unwrap().body(), "done");
+        assert_eq!(second.join().unwrap().body(), "done");
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_does_not_look_whole() {
+    let half = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    });
+    let router = Router::new(&route("a", half, ""));
+    let answer = router.get("a", "/");
+    assert!(answer.body().contains("hello") && !answer.body().contains("\r\n0\r\n"), "{answer:?}");
+    let table = router.tables.load_full();
+    let counted = || table.routes()[0].stats.busy().codes.iter().map(|n| n.load(Relaxed)).sum::<u64>();
+    until("H18 is counted", || counted() == 1);
+}
+
+#[test]
+fn a_client_that_goes_silent_in_its_body_is_told() {
+    let reads = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let router = Router::new(&route("a", reads, ", limits: {idle: 200ms}"));
+    let answer =
+        router.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf");
+    assert_eq!(answer.code(), "H28", "{answer:?}");
+}
+
+#[test]
+fn a_silent_answer_ends() {
+    let silent = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello");
+        std::thread::sleep(Duration::from_secs(10));
+    });
+    let router = Router::new(&route("a", silent, ", limits: {idle: 200ms}"));
+    assert!(router.get("a", "/").body().starts_with("hello"));
+}
