@@ -192,6 +192,59 @@ fn a_number_that_its_column_cannot_hold_is_refused() {
 }
 
 #[test]
+fn words_beside_digits_do_not_leave() {
+    for mask in ["{phone: {}}", "{digits: {}}", "{card: {}}", "{iban: {}}"] {
+        for text in
+            ["Carol Jones (mother) 090-1234-5678", "佐藤花子 090-1234-5678", "call Carol: +81 90 1234 5678"]
+        {
+            let made = with(TEXT, mask, Wire::Text, |m| row(m, &[text])).remove(0);
+            assert!(
+                !made.contains("Carol") && !made.contains("Jones") && !made.contains("佐藤"),
+                "{mask}: {made}"
+            );
+        }
+        let made = with(TEXT, mask, Wire::Text, |m| row(m, &["090-1234-5678 ext 12"])).remove(0);
+        assert!(made.contains(" ext "), "{mask}: {made}");
+    }
+    let made = with(TEXT, "{email: {keepDomain: true}}", Wire::Text, |m| row(m, &["x@corp.jp Carol Jones"]))
+        .remove(0);
+    assert!(!made.contains("Carol") && !made.contains("corp.jp"), "{made}");
+}
+
+#[test]
+fn what_is_too_long_to_compute_with_is_refused_and_an_address_never_stays_whole() {
+    let numeric = "{name: numeric, kind: {numeric: {}}}";
+    let long = "1234567890123456789012345678901234567890";
+    for mask in ["{noise: {percent: 5}}", "{generalize: {step: 10}}"] {
+        assert_eq!(with(numeric, mask, Wire::Text, |m| binary(m, long.as_bytes())), None, "{mask}");
+        assert_eq!(with(numeric, mask, Wire::Text, |m| row(m, &["NaN"])), ["NaN"]);
+    }
+    let inet = "{name: inet, kind: inet}";
+    assert_eq!(
+        with(inet, "{generalize: {bits: 48}}", Wire::Text, |m| row(m, &["203.0.113.77"])),
+        ["203.0.113.0"]
+    );
+}
+
+#[test]
+fn keys_of_a_document_that_the_policy_does_not_name_do_not_leave() {
+    let ty = "{name: jsonb, kind: jsonb}";
+    let (schema, policy) = one(ty, "{json: {paths: [{path: $.a, keep: true}, {path: $.b.c, keep: true}]}}");
+    let mut masker = masker(&schema, &policy, "t", Wire::Text);
+    let mut refused = |text: &str| masker.mask_row(&[Some(text.as_bytes())], &mut MaskedRow::new()).is_err();
+    assert!(
+        refused(r#"{"carol@corp.jp": null}"#)
+            && refused(r#"{"carol@corp.jp": {}}"#)
+            && refused(r#"{"x": []}"#)
+    );
+    assert!(!refused(r#"{"a": null, "b": null}"#) && !refused(r#"{"b": {}}"#) && !refused("{}"));
+    let nullify = "{json: {paths: [{path: $.a, keep: true}], unknown: nullify}}";
+    let made =
+        with(ty, nullify, Wire::Text, |m| row(m, &[r#"{"a": 1, "carol@corp.jp": 2, "x": {"taro": 3}}"#]));
+    assert_eq!(made, [r#"{"a": 1, "_1": null, "_2": {"_1": null}}"#]);
+}
+
+#[test]
 fn an_unknown_json_path_stops_the_row_and_says_nothing_of_the_value() {
     let (schema, policy) = one("{name: jsonb, kind: jsonb}", "{json: {paths: [{path: $.a, keep: true}]}}");
     let mut masker = masker(&schema, &policy, "t", Wire::Text);

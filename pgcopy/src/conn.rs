@@ -71,8 +71,9 @@ impl Endpoint {
             return Self::parse(name, &parameters);
         }
         Err(Error::Usage(format!(
-            "`{name}` is neither an environment variable, nor a file, nor an entry of the service file; \
-             put the database's URL into one of them"
+            "{} is neither an environment variable, nor a file, nor an entry of the service file; \
+             put the database's URL into one of them",
+            shown(name)
         )))
     }
 
@@ -219,12 +220,22 @@ const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp; SET row_security 
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = content; \
     SET max_parallel_workers_per_gather = 0; SET standard_conforming_strings = on";
 
+/// How a message calls what stood in the arguments: what may be the secret itself is never repeated.
+pub fn shown(name: &str) -> String {
+    let plain = name.len() < 32 || std::path::Path::new(name).exists();
+    if plain && !name.contains(|c: char| c.is_whitespace() || c == '=' || c.is_control()) {
+        format!("`{name}`")
+    } else {
+        "what stood in the arguments".to_owned()
+    }
+}
+
 /// The content of the environment variable or file called `name`; `None` if there is neither.
 ///
 /// # Errors
 /// [`Error::Usage`] if `name` looks like the secret itself, or if the file cannot be read.
 pub fn secret(name: &str, what: &str) -> Result<Option<String>> {
-    if name.contains("://") || name.contains("password=") || name.contains("host=") {
+    if name.contains("://") || (name.contains('=') && !std::path::Path::new(name).exists()) {
         return Err(Error::Usage(format!(
             "a {what}'s URL stood in the arguments, where every process list shows it; put it into an environment \
              variable or a file and give that name"

@@ -14,7 +14,7 @@ use crate::error::{Error, Finding, Result};
 use crate::progress::{Phase, Progress};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::target::{Made, Target};
 pub use options::CopyOptions;
 
 /// Copies a database. `cancel` ends it at any time.
@@ -28,16 +28,27 @@ pub async fn copy(
 ) -> Result<Report> {
     let application = format!("keelway-pgcopy {}", hex(&random::<6>()?));
     let source = options.source.with_application(&application);
-    let work = run::run(options, &source, &application, progress);
-    let outcome = tokio::select! {
-        outcome = work => outcome,
-        () = cancel => Err(Error::Cancelled),
-        never = progress.tick() => match never {},
+    let made = Made::default();
+    let outcome = {
+        let mut work = Box::pin(run::run(options, &source, &application, progress, &made));
+        let outcome = tokio::select! {
+            outcome = work.as_mut() => Some(outcome),
+            () = cancel => None,
+            never = progress.tick() => match never {},
+        };
+        match outcome {
+            Some(outcome) => outcome,
+            // It is being given its name: what happens now is no longer ours to stop, and is told as it ends.
+            None if made.is_naming() => work.await,
+            None => Err(Error::Cancelled),
+        }
     };
     if outcome.is_err() {
         Snapshot::end_sessions(&source, &application).await;
-        if !matches!(outcome, Err(Error::Usage(_) | Error::Refused(_))) {
-            Target::remove(&options.target).await;
+        if let Err(error) = Target::remove(&options.target, &made).await {
+            progress.warn(format!(
+                "what was loaded could not be removed, and bears the mark of an unfinished copy: {error}"
+            ));
         }
     }
     outcome

@@ -44,8 +44,8 @@ pub enum Error {
         /// The five-letter SQLSTATE, if the server sent one.
         code: Option<String>,
     },
-    /// A check after the load failed: the copy was removed.
-    #[error("the copy is not good and was removed: {0}")]
+    /// A check after the load failed; what was loaded is removed.
+    #[error("the copy is not good: {0}")]
     BadCopy(String),
     /// A mask could not be applied to a value.
     #[error("{0}")]

@@ -91,20 +91,35 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
             continue;
         }
         let (mut columns, mut unseen) = (Vec::new(), Vec::new());
-        for column in decision.columns.iter().filter(|c| removed(&c.decision)) {
+        for column in &decision.columns {
             let name = &column.column.name;
+            if !removed(&column.decision) {
+                if let Decision::Engine(engine) = &column.decision {
+                    unseen.push(format!("{}.{name}: masked in part ({})", table.title(), engine.mask.name()));
+                }
+                continue;
+            }
             let readable = matches!(column.decision, Decision::Engine(_));
             let textual = table.column(name).is_some_and(|c| catalog.types.textual(c.type_oid));
             match (textual, readable) {
                 (true, true) => columns.push(name.clone()),
                 (true, false) => unseen.push(format!("{}.{name}: never read", table.title())),
-                _ => {}
+                (false, true) => unseen.push(format!("{}.{name}: no text", table.title())),
+                (false, false) => {}
+            }
+        }
+        if !columns.is_empty() && table.bytes > 0 {
+            if all.values.len() < IN_ALL {
+                sample_table(session, table, &columns, &mut all).await?;
+            } else {
+                unseen.extend(
+                    columns
+                        .iter()
+                        .map(|name| format!("{}.{name}: enough values were drawn before", table.title())),
+                );
             }
         }
         all.not_seen.append(&mut unseen);
-        if !columns.is_empty() && table.bytes > 0 && all.values.len() < IN_ALL {
-            sample_table(session, table, &columns, &mut all).await?;
-        }
     }
     all.values.sort_unstable();
     all.values.dedup();

@@ -28,6 +28,8 @@ pub struct TablePlan {
     /// Plain `COPY table TO` suffices: nothing is computed or filtered.
     direct: Option<String>,
     into: String,
+    /// The table that is written, without its columns.
+    into_table: String,
     /// Whether rows travel in binary.
     pub binary: bool,
     /// Whether rows pass through the masks.
@@ -100,10 +102,7 @@ impl TablePlan {
 
     /// The statement that makes FREEZE possible: it is only allowed on a table emptied in the same transaction.
     pub fn empty(&self) -> Option<String> {
-        (!self.routed).then(|| {
-            let table = self.into.split(" (").next().unwrap_or(&self.into);
-            format!("TRUNCATE ONLY {table}")
-        })
+        (!self.routed).then(|| format!("TRUNCATE ONLY {}", self.into_table))
     }
 }
 
@@ -183,6 +182,7 @@ fn plan(
         direct: plain.then(|| format!("{}{columns_sql}", table.sql())),
         filter: filter.filter(|_| shuffled.is_empty()),
         into: format!("{}{columns_sql}", into.sql()),
+        into_table: into.sql(),
         binary,
         masked: !decision.passes_through(),
         routed,

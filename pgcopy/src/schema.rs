@@ -24,6 +24,14 @@ pub struct Schema {
     pub left_out: Vec<LeftOut>,
 }
 
+/// Whether a dump holds rows: the lines of a COPY, or INSERTs, at the beginning of a line as pg_dump writes them.
+pub fn holds_rows(text: &str) -> bool {
+    text.lines().any(|line| {
+        line.starts_with("INSERT INTO ")
+            || (line.starts_with("COPY ") && line.trim_end().ends_with("FROM stdin;"))
+    })
+}
+
 impl Schema {
     /// A dump without rows leaves materialised views empty: adds the statements that fill those in `populated`
     /// (schema and name), in the dump's order, in which each comes after what it reads.

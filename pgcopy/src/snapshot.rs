@@ -104,10 +104,15 @@ impl Snapshot {
     /// Waits until this copy has to end: somebody waits for our locks, or the snapshot grew too old, or the session
     /// that holds it is gone.
     pub async fn disturbed(&self, courtesy: &Courtesy, application: &str) -> Error {
-        let mut waiting: HashMap<i32, Instant> = HashMap::new();
-        let mut watcher = None;
+        tokio::select! {
+            error = self.ended(courtesy) => error,
+            error = blocking(&self.source, courtesy, application) => error,
+        }
+    }
+
+    async fn ended(&self, courtesy: &Courtesy) -> Error {
         loop {
-            tokio::time::sleep(Duration::from_millis(250).min(courtesy.blocked / 4)).await;
+            tokio::time::sleep(pause(courtesy)).await;
             if let Some(limit) = courtesy.snapshot_age.filter(|limit| self.taken.elapsed() > *limit) {
                 return Error::GaveWay(format!(
                     "the snapshot is older than --max-snapshot-age ({} s); raise it, use more --jobs, or copy a subset",
@@ -119,18 +124,6 @@ impl Snapshot {
                     "the session that held the snapshot was ended; start again".to_owned(),
                 );
             }
-            if watcher.is_none() {
-                watcher = self.source.connect().await.ok();
-            }
-            let Some(session) = &watcher else { continue };
-            match blocked(session, application).await {
-                Ok(now) => {
-                    if let Some(error) = too_long(&mut waiting, &now, courtesy.blocked) {
-                        return error;
-                    }
-                }
-                Err(_) => watcher = None,
-            }
         }
     }
 
@@ -141,6 +134,32 @@ impl Snapshot {
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
             // What is gone already needs no ending.
             let _ = session.client.query(statement, &[&application]).await;
+        }
+    }
+}
+
+/// How often it is looked whether somebody waits.
+fn pause(courtesy: &Courtesy) -> Duration {
+    Duration::from_millis(250).min(courtesy.blocked / 4)
+}
+
+/// Waits until somebody has waited too long for a lock of this copy's sessions.
+pub async fn blocking(source: &Endpoint, courtesy: &Courtesy, application: &str) -> Error {
+    let mut waiting: HashMap<i32, Instant> = HashMap::new();
+    let mut watcher = None;
+    loop {
+        tokio::time::sleep(pause(courtesy)).await;
+        if watcher.is_none() {
+            watcher = source.connect().await.ok();
+        }
+        let Some(session) = &watcher else { continue };
+        match blocked(session, application).await {
+            Ok(now) => {
+                if let Some(error) = too_long(&mut waiting, &now, courtesy.blocked) {
+                    return error;
+                }
+            }
+            Err(_) => watcher = None,
         }
     }
 }

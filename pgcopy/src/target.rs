@@ -2,6 +2,8 @@
 //! renamed when everything in it has been checked.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::catalog::{self, Server};
 use crate::conn::{Endpoint, Session};
@@ -12,8 +14,11 @@ use crate::sql::{ident, literal};
 /// Follows the target's name while it loads.
 const SUFFIX: &str = "_loading";
 
+/// Follows the name of what the finished copy takes the place of, until that is dropped.
+const REPLACED: &str = "_replaced";
+
 /// Names of databases have at most 63 bytes.
-const LONGEST: usize = 63 - SUFFIX.len();
+const LONGEST: usize = 63 - REPLACED.len();
 
 /// A target that may be written.
 pub struct Target {
@@ -23,6 +28,23 @@ pub struct Target {
     pub loading: Endpoint,
     name: String,
     mark: Mark,
+    made: Made,
+}
+
+/// What a copy has made so far, for whoever has to clear up after it.
+#[derive(Clone, Default)]
+pub struct Made {
+    /// The id of the database under the `_loading` name; 0 as long as there is none.
+    database: Arc<AtomicU32>,
+    /// Whether the finished copy is being given its name.
+    naming: Arc<AtomicBool>,
+}
+
+impl Made {
+    /// Whether the copy can no longer be cancelled, because it is being given its name.
+    pub fn is_naming(&self) -> bool {
+        self.naming.load(Ordering::SeqCst)
+    }
 }
 
 /// Connects to a database of the server that always exists.
@@ -42,7 +64,13 @@ impl Target {
     ///
     /// # Errors
     /// [`Error::Usage`], [`Error::Refused`], [`Error::GaveWay`] if another copy loads right now.
-    pub async fn check(target: &Endpoint, source: &Server, mark: Mark, superuser: bool) -> Result<Self> {
+    pub async fn check(
+        target: &Endpoint,
+        source: &Server,
+        mark: Mark,
+        superuser: bool,
+        made: Made,
+    ) -> Result<Self> {
         let name = target.database().to_owned();
         if name.is_empty() || name.len() > LONGEST {
             return Err(Error::Usage(format!("the target's name must have 1 to {LONGEST} bytes: `{name}`")));
@@ -66,9 +94,17 @@ impl Target {
                 warning: false,
             }]));
         }
-        let loading = format!("{name}{SUFFIX}");
-        for database in [&name, &loading] {
+        alone(&admin, &name).await?;
+        let (loading, replaced) = (format!("{name}{SUFFIX}"), format!("{name}{REPLACED}"));
+        for database in [&name, &loading, &replaced] {
             if let Some(found) = mark::find(&admin, database).await? {
+                let finished = found.mark.as_ref().is_some_and(|mark| mark.state == State::Finished);
+                if database != &name && finished {
+                    return Err(Error::Usage(format!(
+                        "database {database} is a finished copy, and its name is needed while {name} is made; rename \
+                         it, or give another name"
+                    )));
+                }
                 let same = server.system_id == source.system_id && found.oid == source.database_oid;
                 if same {
                     return Err(Error::Usage(format!(
@@ -82,12 +118,13 @@ impl Target {
                 }
                 if database == &loading && found.sessions > 0 {
                     return Err(Error::GaveWay(format!(
-                        "another copy is loading {database}; wait for it or end it"
+                        "sessions use {database}, which an earlier copy left; end them and start again"
                     )));
                 }
             }
         }
-        Ok(Self { admin, loading: target.with_database(&loading), name, mark })
+        may_end_sessions(&admin, &name).await?;
+        Ok(Self { admin, loading: target.with_database(&loading), name, mark, made })
     }
 
     /// Makes the empty database, marked and closed.
@@ -101,6 +138,8 @@ impl Target {
         };
         run(format!("DROP DATABASE IF EXISTS {}", ident(loading))).await?;
         run(format!("CREATE DATABASE {} TEMPLATE template0{}", ident(loading), locale(source))).await?;
+        let oid = mark::find(&self.admin, loading).await?.map_or(0, |found| found.oid);
+        self.made.database.store(oid, Ordering::SeqCst);
         run(self.mark.with(State::Loading).statement(loading)?).await?;
         run(format!("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", ident(loading))).await
     }
@@ -135,16 +174,23 @@ impl Target {
         Ok(left)
     }
 
-    /// Gives the finished copy its name, in place of the copy or the empty database that had it.
+    /// Gives the finished copy its name, in place of the copy or the empty database that had it, whose owner and rights
+    /// it takes over. Returns what could not be cleared away afterwards, in words.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub async fn finish(&self) -> Result<()> {
+    /// [`Error::Database`]; [`Error::BadCopy`] if the database that was loaded is no longer there.
+    pub async fn finish(&self) -> Result<Option<String>> {
         let (name, loading) = (ident(&self.name), ident(self.loading.database()));
-        let old = format!("{}_replaced", self.name);
+        let old = format!("{}{REPLACED}", self.name);
+        let loaded = mark::find(&self.admin, self.loading.database()).await?.map(|found| found.oid);
+        if loaded != Some(self.made.database.load(Ordering::SeqCst)) {
+            return Err(Error::BadCopy(format!("{loading} was exchanged while it was loaded")));
+        }
         let exists = mark::find(&self.admin, &self.name).await?.is_some();
         let mut statements = vec!["BEGIN".to_owned()];
+        let mut access = vec![format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC")];
         if exists {
+            access = self.access().await?;
             self.clear(&old).await?;
             let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
             let end = if self.version().await? >= 14 { end } else { &end.replace(", 5000", "") };
@@ -154,14 +200,40 @@ impl Target {
         }
         statements.push(self.mark.with(State::Finished).statement(self.loading.database())?);
         statements.push(format!("ALTER DATABASE {loading} RENAME TO {name}"));
-        statements.push(format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC"));
+        statements.extend(access);
         statements.push("COMMIT".to_owned());
+        self.made.naming.store(true, Ordering::SeqCst);
         let done = self.admin.client.batch_execute(&statements.join("; ")).await;
         if done.is_err() {
             let _ = self.admin.client.batch_execute("ROLLBACK").await;
+            self.made.naming.store(false, Ordering::SeqCst);
         }
         done.context(format!("renaming the finished copy to {}", self.name))?;
-        self.clear(&old).await
+        self.made.database.store(0, Ordering::SeqCst);
+        // The copy is in place; what is left of the old one is no failure.
+        let cleared = self.clear(&old).await.err();
+        Ok(cleared.map(|error| format!("what the copy took the place of stays as {old}: {error}")))
+    }
+
+    /// Statements that give the new database the rights and the owner of the one that it takes the place of.
+    async fn access(&self) -> Result<Vec<String>> {
+        let statement = "SELECT pg_get_userbyid(datdba)::text, datacl IS NULL, ARRAY(SELECT a.privilege_type || \
+            ' ON DATABASE \"\" TO ' || CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END \
+            FROM aclexplode(datacl) a WHERE a.grantee <> datdba), pg_get_userbyid(datdba) = current_user \
+            FROM pg_database WHERE datname = $1";
+        let row = self.admin.client.query_one(statement, &[&self.name]).await;
+        let row = row.context("reading the rights of what is replaced")?;
+        let name = ident(&self.name);
+        let mut statements = Vec::new();
+        if row.get::<_, bool>(1) {
+            statements.push(format!("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO PUBLIC"));
+        }
+        let grants: Vec<String> = row.get(2);
+        statements.extend(grants.iter().map(|grant| format!("GRANT {}", grant.replacen("\"\"", &name, 1))));
+        if !row.get::<_, bool>(3) {
+            statements.push(format!("ALTER DATABASE {name} OWNER TO {}", ident(row.get(0))));
+        }
+        Ok(statements)
     }
 
     async fn version(&self) -> Result<u32> {
@@ -175,13 +247,47 @@ impl Target {
         }
     }
 
-    /// Removes what a failed copy left. The session is a new one, because the failure may have been this one's.
-    pub async fn remove(target: &Endpoint) {
-        let loading = format!("{}{SUFFIX}", target.database());
-        if let Ok(session) = admin(target).await {
-            // If the server is gone the mark stays `loading`, which no clone and no rename accepts.
-            let _ = mark::drop_marked(&session, &loading, true).await;
+    /// Removes what this copy made and did not finish, and nothing that another made. The session is a new one, because
+    /// the failure may have been the other's. What cannot be removed bears the mark `loading`, which no clone and no
+    /// rename accepts.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if it could not be removed.
+    pub async fn remove(target: &Endpoint, made: &Made) -> Result<()> {
+        let ours = made.database.load(Ordering::SeqCst);
+        if ours == 0 {
+            return Ok(());
         }
+        let loading = format!("{}{SUFFIX}", target.database());
+        let session = admin(target).await?;
+        match mark::find(&session, &loading).await? {
+            Some(found) if found.oid == ours => mark::drop_marked(&session, &loading, true).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// That no other copy to this name is under way on this server. The lock lives as long as the session.
+async fn alone(admin: &Session, name: &str) -> Result<()> {
+    let statement = "SELECT pg_try_advisory_lock(hashtext('keelway-pgcopy'), hashtext($1))";
+    let row = admin.client.query_one(statement, &[&name]).await.context("asking for the target")?;
+    if row.get(0) {
+        return Ok(());
+    }
+    Err(Error::GaveWay(format!("another copy to {name} is under way; wait for it or end it")))
+}
+
+/// That sessions on what will be replaced can be ended: better said now than after hours of copying.
+async fn may_end_sessions(admin: &Session, name: &str) -> Result<()> {
+    let statement = "SELECT string_agg(DISTINCT usename, ', ') FROM pg_stat_activity WHERE datname = $1 \
+        AND NOT pg_has_role(usesysid, 'MEMBER') AND NOT pg_has_role('pg_signal_backend', 'MEMBER')";
+    let row = admin.client.query_one(statement, &[&name]).await.context("looking who uses the target")?;
+    match row.get::<_, Option<String>>(0) {
+        None => Ok(()),
+        Some(users) => Err(Error::GaveWay(format!(
+            "sessions of {users} use database {name}, and this role may not end them when the copy takes its place; \
+             end them, or grant it pg_signal_backend"
+        ))),
     }
 }
 

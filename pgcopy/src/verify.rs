@@ -32,7 +32,7 @@ pub type Checked = Vec<String>;
 /// Verifies a copy.
 ///
 /// # Errors
-/// [`Error::Verify`] with the first difference, [`Error::BadCopy`] if a value of the source is found in the copy.
+/// [`Error::Verify`] with the first difference, a value of the source that is found in the copy among them.
 pub async fn verify(options: &VerifyOptions) -> Result<Checked> {
     let mut checked = Vec::new();
     let admin = target::admin(&options.target).await?;
@@ -62,7 +62,10 @@ pub async fn verify(options: &VerifyOptions) -> Result<Checked> {
         Error::Verify(format!("the source has changed: {} problem(s) with this policy now", problems.len()))
     })?;
     let values = leak::sample(&source, &here, &decisions).await?;
-    let summary = leak::search(&copy, &there, &values).await?;
+    let summary = leak::search(&copy, &there, &values).await.map_err(|error| match error {
+        Error::BadCopy(found) => Error::Verify(format!("{found}; the copy is still there: drop it")),
+        other => other,
+    })?;
     checked.push(format!("leak scan: {} values, {} tables, none found", summary.values, summary.tables));
     for unseen in &summary.not_seen {
         checked.push(format!("leak scan could not see {unseen}"));

@@ -55,6 +55,45 @@ async fn a_row_of_200_mb_needs_no_more_than_two_and_a_half_times_its_width() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_copies_to_one_name_one_gives_way_and_takes_nothing_from_the_other() {
+    let (source, target) = (Server::start(17), Server::start(17));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source
+        .sql(
+            "shop",
+            "CREATE TABLE t AS SELECT i AS id, repeat('x', 100) AS body FROM generate_series(1, 400000) i",
+        )
+        .await;
+    let policy = policy(&source, "shop", &[]).await;
+    let mut one = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
+    one.max_rate = Some(20 << 20);
+    let first = tokio::spawn(async move { Box::pin(common::try_copy(&one)).await });
+    let loading = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'gold_loading'";
+    while target.value("postgres", loading).await == "0" {
+        assert!(!first.is_finished(), "the first copy was over before the second began");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let two = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
+    let error = Box::pin(common::try_copy(&two)).await.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert!(error.to_string().contains("another copy to gold is under way"), "{error}");
+    first.await.unwrap().unwrap();
+    assert_eq!(target.value("gold", "SELECT count(*) FROM t").await, "400000");
+
+    // The next copy takes the place of this one, with the rights that it has.
+    target
+        .sql(
+            "postgres",
+            "REVOKE CONNECT, TEMPORARY ON DATABASE gold FROM PUBLIC; GRANT CONNECT ON DATABASE gold TO admin",
+        )
+        .await;
+    copy(&two).await;
+    let open = "SELECT count(*) FROM pg_database, aclexplode(datacl) WHERE datname = 'gold' AND grantee = 0";
+    assert_eq!(target.value("postgres", open).await, "0", "a database that was closed stays closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_tables_are_copied() {
     let (source, target) = (Server::start(17), Server::start(17));
     source.prepare(Some("shop")).await;

@@ -17,6 +17,9 @@ use crate::key::DomainKey;
 use crate::mask::{Masker, Refused};
 use crate::policy::{JsonMask, UnknownPath};
 
+/// Why a document is refused that has more than the policy knows.
+const UNDECIDED: Refused =
+    "the document has a path that the policy does not decide; add it to `paths`, or say `unknown: nullify`";
 /// Deepest nesting that is read.
 const DEPTH: usize = 512;
 const BROKEN: Refused = "the value is no well-formed JSON, or nested more than 512 levels deep";
@@ -136,19 +139,22 @@ impl<'a> Walk<'a, '_, '_> {
         }
         let place = node.and_then(|n| self.masker.nodes.get(n));
         let rule = place.and_then(|n| n.rule).unwrap_or(rule);
-        match self.peek()? {
-            b'{' => self.object(place, rule, depth),
+        let found = match self.peek()? {
+            b'{' => self.object(place, rule, depth)?,
             b'[' => {
                 self.expect(b'[')?;
                 let inner = place.and_then(|n| n.items);
-                self.list(b']', |walk| walk.value(inner, rule, depth + 1))
+                self.list(b']', |walk| walk.value(inner, rule, depth + 1))?
             }
-            _ => self.scalar(rule),
-        }
+            _ => return self.scalar(rule, place.is_some()),
+        };
+        // Where nothing is within, no value is refused, but the key that leads here would leave.
+        if found == 0 && place.is_none() && matches!(rule, Rule::Refuse) { Err(UNDECIDED) } else { Ok(()) }
     }
 
-    fn object(&mut self, place: Option<&'a Node<Rule>>, rule: Rule, depth: usize) -> Result<(), Refused> {
+    fn object(&mut self, place: Option<&'a Node<Rule>>, rule: Rule, depth: usize) -> Result<usize, Refused> {
         self.expect(b'{')?;
+        let mut unknown = 0;
         self.list(b'}', |walk| {
             let start = walk.at;
             let key = walk.string()?;
@@ -159,6 +165,10 @@ impl<'a> Walk<'a, '_, '_> {
                 let mut tag = String::new();
                 push_tag(&walk.masker.keys.tag(key.as_bytes()), &mut tag);
                 push_json_string(&tag, walk.out);
+            } else if inner.is_none() && matches!(rule, Rule::Null) {
+                // A key that the policy does not name may be data itself, as in {"taro@example.jp": 3}.
+                unknown += 1;
+                walk.out.extend_from_slice(format!("\"_{unknown}\"").as_bytes());
             } else {
                 walk.out.extend_from_slice(&walk.text.as_bytes()[start..walk.at]);
             }
@@ -169,21 +179,23 @@ impl<'a> Walk<'a, '_, '_> {
         })
     }
 
-    /// Items between commas up to `end`.
+    /// Items between commas up to `end`; how many there are.
     fn list(
         &mut self,
         end: u8,
         mut item: impl FnMut(&mut Self) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+    ) -> Result<usize, Refused> {
         self.space();
         if self.peek()? == end {
-            return self.expect(end);
+            return self.expect(end).map(|()| 0);
         }
+        let mut count = 0;
         loop {
             item(self)?;
+            count += 1;
             self.space();
             if self.peek()? == end {
-                return self.expect(end);
+                return self.expect(end).map(|()| count);
             }
             self.expect(b',')?;
             self.space();
@@ -216,7 +228,8 @@ impl<'a> Walk<'a, '_, '_> {
         serde_json::from_str::<String>(&self.text[start - 1..self.at]).map(Into::into).map_err(|_| BROKEN)
     }
 
-    fn scalar(&mut self, rule: Rule) -> Result<(), Refused> {
+    /// `known`: the policy has paths that lead here, or further.
+    fn scalar(&mut self, rule: Rule, known: bool) -> Result<(), Refused> {
         let start = self.at;
         let string = (self.peek()? == b'"').then(|| self.string()).transpose()?;
         if string.is_none() {
@@ -227,12 +240,11 @@ impl<'a> Walk<'a, '_, '_> {
         let plain = &self.text[start..self.at];
         match rule {
             _ if plain.is_empty() => Err(BROKEN),
+            Rule::Refuse if !known => Err(UNDECIDED),
             _ if plain == "null" => Ok(self.out.extend_from_slice(b"null")),
             Rule::Keep => Ok(self.out.extend_from_slice(plain.as_bytes())),
             Rule::Null => Ok(self.out.extend_from_slice(b"null")),
-            Rule::Refuse => Err(
-                "the document has a path that the policy does not decide; add it to `paths`, or say `unknown: nullify`",
-            ),
+            Rule::Refuse => Err(UNDECIDED),
             Rule::Mask(index) => self.mask(index, plain, string.as_deref()),
         }
     }

@@ -38,11 +38,21 @@ fn digits_of(text: &str, found: &mut Vec<u8>) {
     found.extend(text.chars().filter_map(digit));
 }
 
-/// Replaces every digit; letters too where fewer than six digits would hide the value. `false` if the text holds letters
+/// Latin letters that may stay beside digits, as in `x`, `ext` or `AB-12`. Of other scripts four may be a whole name.
+const LETTERS: usize = 4;
+
+/// Whether a text says more than a number: few digits, or so many letters that they may be words. Masked texts have as
+/// many of both, so the two kinds never meet.
+fn is_wordy(text: &str, free: usize) -> bool {
+    let mut letters = text.chars().filter(|c| c.is_alphabetic());
+    free < ENOUGH || letters.clone().any(|c| !c.is_ascii()) || letters.nth(LETTERS).is_some()
+}
+
+/// Replaces every digit; letters too where fewer than six digits would hide the value, or there are more than four. `false` if the text holds letters
 /// that have no alphabet to move in.
 pub(crate) fn digits(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
     digits_of(text, found);
-    let few = found.len() < ENOUGH;
+    let few = is_wordy(text, found.len());
     if few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) {
         return false;
     }
@@ -125,7 +135,7 @@ pub(crate) fn phone(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut 
     let international = text.trim_start().starts_with(['+', '＋']);
     let wanted = layout(international, found);
     let free = found.len().saturating_sub(wanted.keep);
-    let few = free < ENOUGH;
+    let few = is_wordy(text, free);
     if free == 0 || (few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii())) {
         return false;
     }
@@ -171,7 +181,7 @@ pub(crate) fn card(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut S
     /// Swaps 2..=6 with 0, 7, 8, 9 and 1 (airlines).
     const FIRST: [u8; 10] = [2, 6, 0, 7, 8, 9, 1, 3, 4, 5];
     digits_of(text, found);
-    if !(12..=19).contains(&found.len()) {
+    if !(12..=19).contains(&found.len()) || is_wordy(text, found.len()) {
         return digits(keys, text, found, out);
     }
     let end = found.len() - 1;

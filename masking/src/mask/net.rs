@@ -17,9 +17,10 @@ pub(crate) fn ip(original: &Net, tag: &Tag) -> Net {
     net
 }
 
-/// The network of at most `bits` that an address lies in.
+/// The network of at most `bits` that an address lies in, but never the address itself: at most 24 bits of IPv4 and 64
+/// of IPv6.
 pub(crate) fn generalize(original: &Net, bits: u8) -> Net {
-    let kept = bits.min(original.bits);
+    let kept = bits.min(original.bits).min(if original.v6 { 64 } else { 24 });
     let mut net = network(Net { bits: kept, ..*original });
     net.bits = if original.bits == full(original.v6) { original.bits } else { kept };
     net

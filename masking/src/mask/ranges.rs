@@ -13,6 +13,14 @@ use crate::draw::Draw;
 use crate::engine::time::{DATE_RANGE, DAY, TIMESTAMP_RANGE};
 use crate::engine::value::{Made, Value};
 
+/// NaN and the infinities say nothing of a person and stay; a number that is longer than what is computed with does not.
+fn no_number(value: &str) -> Result<Made, Refused> {
+    if value.bytes().any(|b| b.is_ascii_digit()) {
+        return Err("the number has more digits than this mask works on (37); use `digits`");
+    }
+    Ok(Made::Same)
+}
+
 impl Masker {
     pub(super) fn number(&self, input: &Input<'_>, text: &mut String) -> Result<Made, Refused> {
         let mut draw = Draw::new(&input.tag);
@@ -30,7 +38,7 @@ impl Masker {
                 Ok(Made::Float((n / *step as f64).floor() * *step as f64))
             }
             (Kind::Step(step), Value::Decimal(value)) => {
-                let Some(value) = Decimal::parse(value) else { return Ok(Made::Same) };
+                let Some(value) = Decimal::parse(value) else { return no_number(value) };
                 let step = i128::from(*step).saturating_mul(10i128.pow(value.scale));
                 self.fit(Decimal { mantissa: floor_to(value.mantissa, step), ..value }).push(text);
                 Ok(Made::Decimal)
@@ -51,7 +59,7 @@ impl Masker {
             Value::Int(n) => Ok(Made::Int(spread.int(n, self.range.0, self.range.1, &mut draw))),
             Value::Float(n) => Ok(Made::Float(spread.float(n, &mut draw))),
             Value::Decimal(value) => {
-                let Some(value) = Decimal::parse(value) else { return Ok(Made::Same) };
+                let Some(value) = Decimal::parse(value) else { return no_number(value) };
                 self.fit(spread.decimal(value, &mut draw)).push(text);
                 Ok(Made::Decimal)
             }

@@ -37,7 +37,12 @@ pub(crate) fn partial(text: &str, prefix: usize, suffix: usize, pad: char, out: 
 impl Words {
     /// `hanako.sato.<tag>@example.com`; only the tag where the column is short.
     pub(crate) fn email(&self, text: &str, keep_domain: bool, person: &Tag, tag: &Tag, out: &mut String) {
-        let kept = text.rsplit_once('@').map(|(_, domain)| domain).filter(|_| keep_domain);
+        // What follows the last @ may be more than a domain.
+        let is_domain = |domain: &&str| {
+            !domain.is_empty()
+                && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+        };
+        let kept = text.rsplit_once('@').map(|(_, domain)| domain).filter(|_| keep_domain).filter(is_domain);
         let start = out.len();
         let persona = Persona::new(self.locale, person, None);
         push_lower(persona.given.latin, out);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use masking::{MasterKey, Policy};
 use pgcopy::clone::{CloneOptions, Method, clone};
-use pgcopy::conn::secret;
+use pgcopy::conn::{secret, shown};
 use pgcopy::copy::{CopyOptions, copy, dry_run, finding};
 use pgcopy::progress::Progress;
 use pgcopy::snapshot::Courtesy;
@@ -41,12 +41,13 @@ fn key(name: Option<&str>) -> Result<Option<MasterKey>> {
     let Some(name) = name else { return Ok(None) };
     let text = secret(name, "key")?.ok_or_else(|| {
         Error::Usage(format!(
-            "`{name}` is neither an environment variable nor a file; put the master key into one"
+            "{} is neither an environment variable nor a file; put the master key into one",
+            shown(name)
         ))
     })?;
     MasterKey::parse(text.as_bytes())
         .map(Some)
-        .map_err(|error| Error::Usage(format!("key `{name}`: {error}")))
+        .map_err(|error| Error::Usage(format!("key {}: {error}", shown(name))))
 }
 
 async fn run_copy(args: args::Copy) -> Result<()> {

@@ -18,8 +18,8 @@ use crate::progress::{Event, Phase, Progress};
 use crate::rate::Rate;
 use crate::report::{Report, TableReport};
 use crate::schema::{Kind, PgDump, Schema, scan};
-use crate::snapshot::Snapshot;
-use crate::target::Target;
+use crate::snapshot::{Snapshot, blocking};
+use crate::target::{Made, Target};
 
 /// Runs a copy under the watch for sessions that wait for us.
 pub(super) async fn run(
@@ -27,6 +27,7 @@ pub(super) async fn run(
     source: &Endpoint,
     application: &str,
     progress: &Progress,
+    made: &Made,
 ) -> Result<Report> {
     let mut clock = Clock::new(progress);
     clock.enter(Phase::Plan);
@@ -35,11 +36,15 @@ pub(super) async fn run(
         let read = |table: &&Table| decisions.table(&table.masking_name()).is_some_and(|d| !d.truncate);
         Ok(catalog.with_rows().filter(read).cloned().collect())
     });
-    let snapshot = Arc::new(snapshot.await?);
+    // Locks that are taken one after the other stand in the way of others while we wait for the next.
+    let snapshot = tokio::select! {
+        snapshot = snapshot => Arc::new(snapshot?),
+        error = blocking(source, &options.courtesy, application) => return Err(error),
+    };
     let watch = Arc::clone(&snapshot);
     // Only while the snapshot lives: afterwards nobody waits for us.
     let (watched, mut copied) = tokio::select! {
-        loaded = load(options, snapshot, application, progress, &mut clock) => loaded?,
+        loaded = load(options, snapshot, application, progress, &mut clock, made) => loaded?,
         error = watch.disturbed(&options.courtesy, application) => return Err(error),
     };
     drop(watch);
@@ -68,6 +73,7 @@ async fn load(
     application: &str,
     progress: &Progress,
     clock: &mut Clock<'_>,
+    made: &Made,
 ) -> Result<(Arc<Snapshot>, Copied)> {
     let started = Instant::now();
     let catalog = snapshot.catalog.clone();
@@ -93,7 +99,8 @@ async fn load(
         policy: options.policy_hash.clone(),
         template: None,
     };
-    let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser).await?;
+    let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser, made.clone());
+    let target = target.await?;
     let target = Arc::new(target);
     let mut schema = schema(options, &snapshot, application).await?;
     schema.refresh(&populated(snapshot.session()).await?);
@@ -176,6 +183,12 @@ async fn schema(options: &CopyOptions, snapshot: &Snapshot, application: &str) -
     if let Some(path) = &options.schema_file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Usage(format!("--schema-file {}: {error}", path.display())))?;
+        if crate::schema::holds_rows(&text) {
+            return Err(Error::Usage(format!(
+                "--schema-file {} holds rows (COPY or INSERT); make it with pg_dump --schema-only",
+                path.display()
+            )));
+        }
         return Ok(Schema::parse(&text));
     }
     let dump = PgDump::find(options.pg_bin.as_deref(), snapshot.catalog.server.major()).await?;
@@ -266,7 +279,9 @@ async fn finish(
     let name = |name| LeftOut { kind: "setting of the database".to_owned(), name };
     copied.report.left_out.extend(left.into_iter().map(name));
     collation(copied, progress).await?;
-    copied.target.finish().await?;
+    if let Some(left) = copied.target.finish().await? {
+        progress.warn(left);
+    }
     progress.send(Event::Done {
         database: options.target.database().to_owned(),
         rows: copied.report.tables.iter().map(|table| table.rows).sum(),

@@ -11,6 +11,7 @@ fn table(readers: usize, pages: u64) -> TablePlan {
         filter: Some("true".into()),
         direct: None,
         into: "\"public\".\"t\" (\"a\")".into(),
+        into_table: "public.t".to_owned(),
         binary: true,
         masked: false,
         routed: false,

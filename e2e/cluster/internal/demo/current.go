@@ -23,6 +23,8 @@ const (
 	urlVariable   = "KEELWAY_DEMO_REPO_URL"
 	tokenVariable = "KEELWAY_DEMO_REPO_TOKEN_FILE"
 	caVariable    = "KEELWAY_DEMO_REPO_CA"
+	// valuesVariable may name a file of chart values: a git host at a private address must be allowed by git.allowedAddresses.
+	valuesVariable = "KEELWAY_DEMO_VALUES"
 )
 
 // place is where the demo runs.
@@ -73,10 +75,13 @@ func RunCurrent(ctx context.Context, s settings.Settings, display *progress.Disp
 	if !found {
 		return fmt.Errorf("%s must end in a tag, as in registry.example.com/acme/keelway:1.0", imageVariable)
 	}
+	install := []string{"upgrade", "--install", "keelway", filepath.Join(s.Root, "charts", "keelway"), "--namespace", "keelway-system",
+		"--create-namespace", "--wait", "--timeout", "3m", "--set", "image.repository=" + repository, "--set", "image.tag=" + tag}
+	if file := os.Getenv(valuesVariable); file != "" {
+		install = append(install, "--values", file)
+	}
 	if err := display.Run("installing the chart charts/keelway", func() error {
-		return output(exec.CommandContext(ctx, filepath.Join(d.tools.Helm, "helm"), "upgrade", "--install", "keelway",
-			filepath.Join(s.Root, "charts", "keelway"), "--namespace", "keelway-system", "--create-namespace", "--wait", "--timeout", "3m",
-			"--set", "image.repository="+repository, "--set", "image.tag="+tag))
+		return output(exec.CommandContext(ctx, filepath.Join(d.tools.Helm, "helm"), install...))
 	}); err != nil {
 		return err
 	}

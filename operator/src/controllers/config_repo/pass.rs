@@ -199,7 +199,12 @@ impl<'a> Pass<'a> {
             .collect();
         work.apply.retain(|planned| theirs.get(&planned.key).is_none_or(|digest| **digest == planned.digest));
         if let Err(error) = self.apply(&work.apply, &set, identity, memory).await {
-            tracing::warn!(object = %self.key, %error, "drift from the commit in force could not be set back");
+            // What time mends is tried again, and would be told each time.
+            if error.class == Class::Transient {
+                tracing::debug!(object = %self.key, %error, "drift from the commit in force could not be set back");
+            } else {
+                tracing::warn!(object = %self.key, %error, "drift from the commit in force could not be set back");
+            }
         }
         refusal
     }
