@@ -4,17 +4,19 @@
 mod options;
 mod rows;
 mod run;
+mod sequences;
 
 use std::future::Future;
 
 use masking::{Decisions, Problem, Severity};
 
 use crate::catalog::Catalog;
+use crate::claim::Made;
 use crate::error::{Error, Finding, Result};
 use crate::progress::{Phase, Progress};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
-use crate::target::{Made, Target};
+use crate::target::Target;
 pub use options::CopyOptions;
 
 /// Copies a database. `cancel` ends it at any time.

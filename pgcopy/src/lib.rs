@@ -9,6 +9,7 @@
 
 pub mod advice;
 pub mod catalog;
+pub mod claim;
 pub mod clone;
 pub mod conn;
 pub mod copy;

@@ -2,10 +2,9 @@
 //! renamed when everything in it has been checked.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::catalog::{self, Server};
+use crate::claim::{Made, alone, may_end_sessions};
 use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Finding, Result};
 use crate::mark::{self, Mark, State};
@@ -29,22 +28,6 @@ pub struct Target {
     name: String,
     mark: Mark,
     made: Made,
-}
-
-/// What a copy has made so far, for whoever has to clear up after it.
-#[derive(Clone, Default)]
-pub struct Made {
-    /// The id of the database under the `_loading` name; 0 as long as there is none.
-    database: Arc<AtomicU32>,
-    /// Whether the finished copy is being given its name.
-    naming: Arc<AtomicBool>,
-}
-
-impl Made {
-    /// Whether the copy can no longer be cancelled, because it is being given its name.
-    pub fn is_naming(&self) -> bool {
-        self.naming.load(Ordering::SeqCst)
-    }
 }
 
 /// Connects to a database of the server that always exists.
@@ -139,7 +122,7 @@ impl Target {
         run(format!("DROP DATABASE IF EXISTS {}", ident(loading))).await?;
         run(format!("CREATE DATABASE {} TEMPLATE template0{}", ident(loading), locale(source))).await?;
         let oid = mark::find(&self.admin, loading).await?.map_or(0, |found| found.oid);
-        self.made.database.store(oid, Ordering::SeqCst);
+        self.made.database_is(oid);
         run(self.mark.with(State::Loading).statement(loading)?).await?;
         run(format!("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", ident(loading))).await
     }
@@ -183,7 +166,7 @@ impl Target {
         let (name, loading) = (ident(&self.name), ident(self.loading.database()));
         let old = format!("{}{REPLACED}", self.name);
         let loaded = mark::find(&self.admin, self.loading.database()).await?.map(|found| found.oid);
-        if loaded != Some(self.made.database.load(Ordering::SeqCst)) {
+        if loaded != Some(self.made.database()) {
             return Err(Error::BadCopy(format!("{loading} was exchanged while it was loaded")));
         }
         let exists = mark::find(&self.admin, &self.name).await?.is_some();
@@ -202,14 +185,14 @@ impl Target {
         statements.push(format!("ALTER DATABASE {loading} RENAME TO {name}"));
         statements.extend(access);
         statements.push("COMMIT".to_owned());
-        self.made.naming.store(true, Ordering::SeqCst);
+        self.made.naming(true);
         let done = self.admin.client.batch_execute(&statements.join("; ")).await;
         if done.is_err() {
             let _ = self.admin.client.batch_execute("ROLLBACK").await;
-            self.made.naming.store(false, Ordering::SeqCst);
+            self.made.naming(false);
         }
         done.context(format!("renaming the finished copy to {}", self.name))?;
-        self.made.database.store(0, Ordering::SeqCst);
+        self.made.database_is(0);
         // The copy is in place; what is left of the old one is no failure.
         let cleared = self.clear(&old).await.err();
         Ok(cleared.map(|error| format!("what the copy took the place of stays as {old}: {error}")))
@@ -254,7 +237,7 @@ impl Target {
     /// # Errors
     /// [`Error::Database`] if it could not be removed.
     pub async fn remove(target: &Endpoint, made: &Made) -> Result<()> {
-        let ours = made.database.load(Ordering::SeqCst);
+        let ours = made.database();
         if ours == 0 {
             return Ok(());
         }
@@ -264,30 +247,6 @@ impl Target {
             Some(found) if found.oid == ours => mark::drop_marked(&session, &loading, true).await,
             _ => Ok(()),
         }
-    }
-}
-
-/// That no other copy to this name is under way on this server. The lock lives as long as the session.
-async fn alone(admin: &Session, name: &str) -> Result<()> {
-    let statement = "SELECT pg_try_advisory_lock(hashtext('keelway-pgcopy'), hashtext($1))";
-    let row = admin.client.query_one(statement, &[&name]).await.context("asking for the target")?;
-    if row.get(0) {
-        return Ok(());
-    }
-    Err(Error::GaveWay(format!("another copy to {name} is under way; wait for it or end it")))
-}
-
-/// That sessions on what will be replaced can be ended: better said now than after hours of copying.
-async fn may_end_sessions(admin: &Session, name: &str) -> Result<()> {
-    let statement = "SELECT string_agg(DISTINCT usename, ', ') FROM pg_stat_activity WHERE datname = $1 \
-        AND NOT pg_has_role(usesysid, 'MEMBER') AND NOT pg_has_role('pg_signal_backend', 'MEMBER')";
-    let row = admin.client.query_one(statement, &[&name]).await.context("looking who uses the target")?;
-    match row.get::<_, Option<String>>(0) {
-        None => Ok(()),
-        Some(users) => Err(Error::GaveWay(format!(
-            "sessions of {users} use database {name}, and this role may not end them when the copy takes its place; \
-             end them, or grant it pg_signal_backend"
-        ))),
     }
 }
 

@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
@@ -15,8 +15,8 @@ use hyper::client::conn::TrySendError;
 use crate::body::{Answer, Body, Outgoing, Upload};
 use crate::code::Code;
 use crate::headers::{self, Peer};
-use crate::page::{self, Page};
 use crate::record::{Record, Work};
+use crate::reply::{Refusal, finish_headers, is_event_stream, only_accept, refusal, refuse};
 use crate::route::{Limits, State};
 use crate::table::Live;
 use crate::worker::{Sender, Worker};
@@ -24,7 +24,6 @@ use crate::{host, pick, tunnel};
 
 /// For so long a pod's work is counted after its client has stopped waiting.
 const ABANDONED: Duration = Duration::from_mins(10);
-const NOINDEX: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// What a pod has said, or will.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>>>>;
@@ -59,22 +58,6 @@ enum Passed {
     Answer(Response<Incoming>, Sender),
     /// The protocol was changed: what the client is told, the pod's side, the client's side.
     Switched(Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade),
-}
-
-/// Why a request got no answer of a pod.
-struct Refusal {
-    code: Code,
-    cause: Option<String>,
-}
-
-impl From<Code> for Refusal {
-    fn from(code: Code) -> Self {
-        Self { code, cause: None }
-    }
-}
-
-fn refusal(code: Code, cause: impl Into<String>) -> Refusal {
-    Refusal { code, cause: Some(cause.into()) }
 }
 
 fn begin(worker: &Rc<Worker>, peer: &Rc<Peer>, parts: &mut Parts) -> Record {
@@ -281,42 +264,4 @@ fn switched(mut response: Response<Incoming>, client: hyper::upgrade::OnUpgrade)
         response.headers_mut().insert(header::UPGRADE, protocol);
     }
     Passed::Switched(response, pod, client)
-}
-
-fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        headers::remove_hop_by_hop(response.headers_mut());
-    }
-    let headers = response.headers_mut();
-    headers.insert(headers::REQUEST_ID, record.id.clone());
-    headers.remove(headers::CODE);
-    if record.live().is_some_and(|live| live.route.noindex) {
-        headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
-    }
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
-}
-
-fn refuse(mut record: Record, refusal: &Refusal, accept: &HeaderMap) -> Response<Body> {
-    let page = Page { code: refusal.code, cause: refusal.cause.as_deref(), request_id: Some(&record.id) };
-    let mut response = page::answer(page, accept);
-    record.status = response.status();
-    record.bytes = response.body().len() as u64;
-    if record.live().is_some_and(|live| live.route.noindex) {
-        response.headers_mut().insert(NOINDEX, HeaderValue::from_static("noindex"));
-    }
-    record.end(Some(refusal.code));
-    response.map(|page| Body::Page(Full::new(page)))
-}
-
-/// `Accept` alone, for the page of a code.
-fn only_accept(headers: &HeaderMap) -> HeaderMap {
-    let mut only = HeaderMap::new();
-    if let Some(accept) = headers.get(header::ACCEPT) {
-        only.insert(header::ACCEPT, accept.clone());
-    }
-    only
 }

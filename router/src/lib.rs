@@ -17,6 +17,7 @@ pub mod page;
 pub mod pick;
 pub mod record;
 pub mod reload;
+pub mod reply;
 pub mod route;
 pub mod serve;
 pub mod stats;

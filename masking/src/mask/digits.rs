@@ -1,7 +1,6 @@
 //! Masks that keep a text's form: digits stay digits, separators stay where they are.
 //!
-//! Each is one to one. What decides the form (which characters are free, how many) is the same for the masked value, so
-//! two forms never meet.
+//! Each is one to one: what decides the form is the same for the masked value, so two forms never meet.
 
 #![allow(clippy::cast_possible_truncation, reason = "a check digit is below 100")]
 
@@ -23,7 +22,7 @@ fn like(c: char, digit: u8) -> char {
     char::from_u32(zero as u32 + u32::from(digit)).unwrap_or('0')
 }
 
-/// Fewest digits that hide a value by themselves.
+/// Fewest digits that hide a value.
 const ENOUGH: usize = 6;
 
 /// The tools of the masks here.
@@ -287,8 +286,7 @@ pub(crate) fn decimal(keys: &Keys<'_>, value: &str, out: &mut String) {
     let zero = leads(&found);
     let all_zero = |digits: &[u8]| digits.iter().all(|d| *d == 0);
     if all_zero(&found) {
-        out.push_str(value);
-        return;
+        return out.push_str(value);
     }
     // A leading zero means a fraction alone (`0.05`): only what follows the point is free then.
     let free = if zero { whole } else { 0 };

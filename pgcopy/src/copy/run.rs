@@ -6,8 +6,10 @@ use std::time::Instant;
 use masking::{Decisions, Secrets};
 use tokio::sync::Semaphore;
 
+use super::sequences::sequences;
 use super::{Clock, CopyOptions, decide, finding, hex, millis, random, rows};
 use crate::catalog::{Catalog, LeftOut, Table};
+use crate::claim::Made;
 use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Finding, Result};
 use crate::leak;
@@ -19,7 +21,7 @@ use crate::rate::Rate;
 use crate::report::{Report, TableReport};
 use crate::schema::{Kind, PgDump, Schema, scan};
 use crate::snapshot::{Snapshot, blocking};
-use crate::target::{Made, Target};
+use crate::target::Target;
 
 /// Runs a copy under the watch for sessions that wait for us.
 pub(super) async fn run(
@@ -217,40 +219,6 @@ async fn apply(target: &Target, schema: &Schema) -> Result<()> {
         session.client.batch_execute("COMMIT").await.context("applying the schema")?;
     }
     Ok(())
-}
-
-/// Statements that set every sequence as the source has it, or further where masked keys end below.
-async fn sequences(session: &Session, catalog: &Catalog, decisions: &Decisions) -> Result<Vec<String>> {
-    let mut statements = Vec::new();
-    for sequence in &catalog.sequences {
-        let name = crate::sql::qualified(&sequence.schema, &sequence.name);
-        let row = session.client.query_one(&format!("SELECT last_value, is_called FROM {name}"), &[]).await;
-        let row = row.context(format!("reading sequence {name}"))?;
-        let (value, called): (i64, bool) = (row.get(0), row.get(1));
-        let floor = floor(catalog, decisions, &name);
-        let (value, called) =
-            floor.filter(|floor| *floor > value).map_or((value, called), |floor| (floor, true));
-        statements
-            .push(format!("SELECT setval({}::regclass, {value}, {called})", crate::sql::literal(&name)));
-    }
-    Ok(statements)
-}
-
-/// The floor of the masked columns whose default draws from this sequence.
-fn floor(catalog: &Catalog, decisions: &Decisions, sequence: &str) -> Option<i64> {
-    let plain = sequence.replace('"', "");
-    let draws = |default: &str| default.replace(['"', '\''], "").contains(&format!("({plain}::"));
-    catalog
-        .tables
-        .iter()
-        .filter_map(|table| decisions.table(&table.masking_name()).map(|decision| (table, decision)))
-        .flat_map(|(table, decision)| decision.columns.iter().map(move |column| (table, column)))
-        .filter(|(table, column)| {
-            let identity = format!("{}.{}_{}_seq", table.schema, table.name, column.column.name);
-            column.column.default.as_deref().is_some_and(draws) || identity == plain
-        })
-        .filter_map(|(_, column)| column.sequence_floor)
-        .max()
 }
 
 /// Everything after the data; the source is not needed any more.

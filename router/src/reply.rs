@@ -1,0 +1,73 @@
+//! What the router adds to a pod's answer, or says in its place.
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::body::Body;
+use crate::code::Code;
+use crate::headers;
+use crate::page::{self, Page};
+use crate::record::Record;
+
+const NOINDEX: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// Why a request got no answer of a pod.
+pub struct Refusal {
+    /// The code.
+    pub code: Code,
+    /// Why, in words.
+    pub cause: Option<String>,
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, cause: None }
+    }
+}
+
+/// A code with its cause.
+pub fn refusal(code: Code, cause: impl Into<String>) -> Refusal {
+    Refusal { code, cause: Some(cause.into()) }
+}
+
+/// Takes away what is for one hop only, adds what is ours.
+pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        headers::remove_hop_by_hop(response.headers_mut());
+    }
+    let headers = response.headers_mut();
+    headers.insert(headers::REQUEST_ID, record.id.clone());
+    headers.remove(headers::CODE);
+    if record.live().is_some_and(|live| live.route.noindex) {
+        headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
+    }
+}
+
+/// Whether an answer is a stream of events, which is no latency.
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"))
+}
+
+/// The page of a code; the request ends with it.
+pub fn refuse(mut record: Record, refusal: &Refusal, accept: &HeaderMap) -> Response<Body> {
+    let page = Page { code: refusal.code, cause: refusal.cause.as_deref(), request_id: Some(&record.id) };
+    let mut response = page::answer(page, accept);
+    record.status = response.status();
+    record.bytes = response.body().len() as u64;
+    if record.live().is_some_and(|live| live.route.noindex) {
+        response.headers_mut().insert(NOINDEX, HeaderValue::from_static("noindex"));
+    }
+    record.end(Some(refusal.code));
+    response.map(|page| Body::Page(Full::new(page)))
+}
+
+/// `Accept` alone, for the page of a code.
+pub fn only_accept(headers: &HeaderMap) -> HeaderMap {
+    let mut only = HeaderMap::new();
+    if let Some(accept) = headers.get(header::ACCEPT) {
+        only.insert(header::ACCEPT, accept.clone());
+    }
+    only
+}
