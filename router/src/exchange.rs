@@ -16,7 +16,7 @@ use crate::body::{Answer, Body, Outgoing, Upload};
 use crate::code::Code;
 use crate::headers::{self, Peer};
 use crate::record::{Record, Work};
-use crate::reply::{Refusal, finish_headers, is_event_stream, only_accept, refusal, refuse};
+use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse};
 use crate::route::{Limits, State};
 use crate::table::Live;
 use crate::worker::{Sender, Worker};
@@ -31,7 +31,7 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendE
 /// Answers a request.
 pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let accept = only_accept(&parts.headers);
+    let accept = parts.headers.get(header::ACCEPT).cloned();
     let mut record = begin(&worker, &peer, &mut parts);
     match exchange(&mut record, parts, body).await {
         Ok(Passed::Answer(mut response, sender)) => {
@@ -48,7 +48,7 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
             tunnel::start(record, answer, client);
             response.map(|()| Body::Page(Full::default()))
         }
-        Err(refusal) => refuse(record, &refusal, &accept),
+        Err(refusal) => refuse(record, &refusal, accept.as_ref()),
     }
 }
 

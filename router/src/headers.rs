@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use ipnet::IpNet;
@@ -19,6 +20,8 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// What is true of one connection of a client.
 #[derive(Clone, Debug)]
@@ -84,6 +87,7 @@ pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
 pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
+    headers.reserve(8);
     let chain = peer.trusted.then(|| joined(headers, &FORWARDED_FOR)).flatten();
     let chain = chain.and_then(|before| HeaderValue::from_str(&format!("{before}, {}", peer.address)).ok());
     headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.value.clone()));
@@ -99,8 +103,11 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
     }
     let own = element(peer, host);
     let before = peer.trusted.then(|| joined(headers, &header::FORWARDED)).flatten();
-    let all = before.map_or(own.clone(), |before| format!("{before}, {own}"));
-    match HeaderValue::from_str(&all) {
+    let all = match before {
+        Some(before) => format!("{before}, {own}"),
+        None => own,
+    };
+    match HeaderValue::from_maybe_shared(Bytes::from(all)) {
         Ok(value) => drop(headers.insert(header::FORWARDED, value)),
         Err(_) => drop(headers.remove(header::FORWARDED)),
     }
@@ -109,11 +116,11 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
 /// One element of `Forwarded` (RFC 7239): an IPv6 address and a host with a port stand in quotes.
 fn element(peer: &Peer, host: &HeaderValue) -> String {
     let host = host.to_str().unwrap_or_default();
-    let mut text = String::with_capacity(64);
-    match peer.address {
-        IpAddr::V4(address) => text.push_str(&format!("for={address}")),
-        IpAddr::V6(address) => text.push_str(&format!("for=\"[{address}]\"")),
-    }
+    let mut text = String::with_capacity(96);
+    let (before, after) = if peer.address.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+    text.push_str(before);
+    text.push_str(peer.value.to_str().unwrap_or_default());
+    text.push_str(after);
     text.push_str(if host.contains([':', '[']) { ";host=\"" } else { ";host=" });
     text.push_str(host);
     text.push_str(if host.contains([':', '[']) { "\";proto=" } else { ";proto=" });
@@ -141,7 +148,12 @@ pub fn request_id(headers: &mut HeaderMap, draw: impl FnOnce() -> u128) -> Heade
         headers.insert(REQUEST_ID, id.clone());
         return id;
     }
-    let id = HeaderValue::from_str(&format!("{:032x}", draw())).unwrap_or(HeaderValue::from_static("none"));
+    let (mut drawn, mut text) = (draw(), [0; 32]);
+    for byte in text.iter_mut().rev() {
+        *byte = HEX[(drawn & 15) as usize];
+        drawn >>= 4;
+    }
+    let id = HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none"));
     headers.insert(REQUEST_ID, id.clone());
     id
 }

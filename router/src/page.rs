@@ -1,8 +1,8 @@
 //! The plain page of a code: HTML, JSON or text, as the client prefers.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
 
 use crate::code::Code;
 use crate::headers::{CODE, REQUEST_ID};
@@ -19,7 +19,7 @@ pub struct Page<'a> {
 }
 
 /// The answer with the page.
-pub fn answer(page: Page<'_>, accept: &HeaderMap) -> Response<Bytes> {
+pub fn answer(page: Page<'_>, accept: Option<&HeaderValue>) -> Response<Bytes> {
     let status = page.code.status();
     let id = page.request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     let cause = page.cause.unwrap_or_default();
@@ -53,8 +53,8 @@ enum Form {
 }
 
 /// The first form that is named; browsers name HTML first. Weights are rare enough to be left out here.
-fn preferred(headers: &HeaderMap) -> Form {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn preferred(accept: Option<&HeaderValue>) -> Form {
+    let accept = accept.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = accept.split(',').find_map(|part| {
         let kind = part.split(';').next().unwrap_or_default().trim();
         match kind {
@@ -105,10 +105,9 @@ mod tests {
     use super::*;
 
     fn page(accept: &str, cause: Option<&str>) -> Response<Bytes> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, accept.parse().unwrap());
+        let accept = accept.parse().unwrap();
         let id = HeaderValue::from_static("abc");
-        answer(Page { code: Code::H10, cause, request_id: Some(&id) }, &headers)
+        answer(Page { code: Code::H10, cause, request_id: Some(&id) }, Some(&accept))
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// The page of a code; the request ends with it.
-pub fn refuse(mut record: Record, refusal: &Refusal, accept: &HeaderMap) -> Response<Body> {
+pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue>) -> Response<Body> {
     let page = Page { code: refusal.code, cause: refusal.cause.as_deref(), request_id: Some(&record.id) };
     let mut response = page::answer(page, accept);
     record.status = response.status();
@@ -61,13 +61,4 @@ pub fn refuse(mut record: Record, refusal: &Refusal, accept: &HeaderMap) -> Resp
     }
     record.end(Some(refusal.code));
     response.map(|page| Body::Page(Full::new(page)))
-}
-
-/// `Accept` alone, for the page of a code.
-pub fn only_accept(headers: &HeaderMap) -> HeaderMap {
-    let mut only = HeaderMap::new();
-    if let Some(accept) = headers.get(header::ACCEPT) {
-        only.insert(header::ACCEPT, accept.clone());
-    }
-    only
 }

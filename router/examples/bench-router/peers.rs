@@ -121,7 +121,7 @@ fn write_routes(file: &Path, count: usize, backend: &str) -> Result<()> {
 
 fn nginx(port: u16, folder: &Path) -> String {
     format!(
-        "worker_processes 1; pid {0}/nginx.pid; error_log /dev/null; worker_rlimit_nofile 20000;
+        "master_process off; pid {0}/nginx.pid; error_log /dev/null; worker_rlimit_nofile 20000;
          events {{ worker_connections 8192; }}
          http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {0}; proxy_temp_path {0};
            fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0};
