@@ -84,6 +84,21 @@ pub async fn dry_run(options: &CopyOptions) -> Result<String> {
 pub fn decide(options: &CopyOptions, catalog: &Catalog) -> Result<Decisions> {
     let decisions = masking::decide(&options.policy, &catalog.masking_schema())
         .map_err(|problems| Error::Refused(problems.iter().map(finding).collect()))?;
+    let mut findings = row_security(catalog, &decisions);
+    if decisions.needs_key() && options.key.is_none() {
+        findings.push(Finding {
+            rule: "no-key".to_owned(),
+            subject: "--key".to_owned(),
+            message: "masks of this policy need the master key; name its variable or file with --key"
+                .to_owned(),
+            warning: false,
+        });
+    }
+    if findings.is_empty() { Ok(decisions) } else { Err(Error::Refused(findings)) }
+}
+
+/// Tables whose row security would hide rows from the role that reads them.
+pub fn row_security(catalog: &Catalog, decisions: &Decisions) -> Vec<Finding> {
     let mut findings = Vec::new();
     for table in catalog.with_rows().filter(|table| table.row_security && !catalog.server.bypass_rls) {
         let truncated = decisions.table(&table.masking_name()).is_some_and(|decision| decision.truncate);
@@ -97,16 +112,7 @@ pub fn decide(options: &CopyOptions, catalog: &Catalog) -> Result<Decisions> {
             });
         }
     }
-    if decisions.needs_key() && options.key.is_none() {
-        findings.push(Finding {
-            rule: "no-key".to_owned(),
-            subject: "--key".to_owned(),
-            message: "masks of this policy need the master key; name its variable or file with --key"
-                .to_owned(),
-            warning: false,
-        });
-    }
-    if findings.is_empty() { Ok(decisions) } else { Err(Error::Refused(findings)) }
+    findings
 }
 
 /// A problem of the policy as a finding of the copy.

@@ -1,4 +1,4 @@
-//! The ends of the range: a row of 200 MB, a thousand tables, a hostile search path, a standby.
+//! The ends of the range: a row of 200 MB, a thousand tables, a hostile search path, two copies to one name.
 
 #![allow(
     clippy::unwrap_used,

@@ -92,6 +92,10 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     let index = {
         let host = host::of_request(&parts.uri, &parts.headers, parts.version)
             .map_err(|bad| refusal(Code::H26, bad.to_string()))?;
+        let made_for = record.peer.made_for.as_ref();
+        if made_for.is_some_and(|(name, shelf)| !name.is_empty() && !shelf.is_shared(name, host.name())) {
+            return Err(refusal(Code::H31, "the connection was made for a host with another certificate"));
+        }
         if parts.method == Method::CONNECT {
             return Err(refusal(Code::H26, "CONNECT is for proxies, and this is none"));
         }
@@ -115,6 +119,9 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     parts.headers.remove(header::EXPECT);
     headers::forward(&mut parts.headers, &record.peer, &record.host);
     parts.uri = Uri::from(record.path.clone());
+    if parts.version >= Version::HTTP_2 {
+        headers::join_cookies(&mut parts.headers);
+    }
     parts.version = Version::HTTP_11;
     let client = switch.map(|protocol| {
         parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

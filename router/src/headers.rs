@@ -7,6 +7,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use ipnet::IpNet;
 
+use crate::tls::Shelf;
+
 /// `X-Request-Id`: kept or made.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `X-Keelway-Code`: why the application's answer is missing.
@@ -36,6 +38,8 @@ pub struct Peer {
     pub proto: &'static str,
     /// The port that it came to.
     pub port: u16,
+    /// Of an encrypted connection, the host that it was made for (SNI), and the certificates.
+    pub made_for: Option<(String, Shelf)>,
 }
 
 impl Peer {
@@ -45,7 +49,7 @@ impl Peer {
         let value =
             HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         let trusted = trusted.iter().any(|net| net.contains(&address));
-        Self { address, value, trusted, proto, port }
+        Self { address, value, trusted, proto, port, made_for: None }
     }
 }
 
@@ -74,6 +78,17 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     headers.remove(header::PROXY_AUTHORIZATION);
+}
+
+/// HTTP/2 may send cookies one by one; HTTP/1.1 has one line of them (RFC 9113 §8.2.3).
+pub fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(header::COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(one) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, one);
+    }
 }
 
 /// The protocol that a request asks to change to, if it does.

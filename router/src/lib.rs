@@ -22,5 +22,6 @@ pub mod route;
 pub mod serve;
 pub mod stats;
 pub mod table;
+pub mod tls;
 pub mod tunnel;
 pub mod worker;

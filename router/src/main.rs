@@ -12,10 +12,12 @@ use ipnet::IpNet;
 use router::admin::{self, Admin};
 use router::log::Form;
 use router::reload;
-use router::serve::{self, Common};
+use router::serve::{self, Common, Door, Speaks};
 use router::table::Table;
+use router::tls::{Certificates, Shelf};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// Routes HTTP requests to pods by host, path, header and weight.
 #[derive(Parser)]
@@ -27,6 +29,15 @@ struct Options {
     /// Where clients come.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Where clients come by TLS; needs --certificates.
+    #[arg(long, requires = "certificates")]
+    tls_listen: Option<SocketAddr>,
+    /// A folder with <name>.crt and <name>.key, or folders with tls.crt and tls.key; read again when they change.
+    #[arg(long)]
+    certificates: Option<PathBuf>,
+    /// Understand HTTP/2 without encryption too.
+    #[arg(long)]
+    h2c: bool,
     /// Where /healthz, /readyz, /metrics and /signals are.
     #[arg(long, default_value = "127.0.0.1:9090")]
     admin: SocketAddr,
@@ -66,15 +77,17 @@ fn main() -> Result<()> {
         Some(threads) => threads.max(1),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    let tls = options.tls_listen.zip(options.certificates.clone()).map(tls).transpose()?;
     let mut handles = Vec::new();
     for number in 0..threads {
-        let listener =
-            serve::listen(options.listen).with_context(|| format!("listening at {}", options.listen))?;
+        let mut doors = vec![door(options.listen, Speaks::Clear { h2c: options.h2c })?];
+        if let Some((address, acceptor, shelf)) = &tls {
+            doors.push(door(*address, Speaks::Tls(acceptor.clone(), shelf.clone()))?);
+        }
         let (common, seed) = (common.clone(), seed()?);
         let name = format!("router-{number}");
-        handles.push(
-            std::thread::Builder::new().name(name).spawn(move || serve::thread(common, listener, seed))?,
-        );
+        handles
+            .push(std::thread::Builder::new().name(name).spawn(move || serve::thread(common, doors, seed))?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -87,7 +100,10 @@ fn main() -> Result<()> {
             admin,
             listener.with_context(|| format!("listening at {}", options.admin))?,
         ));
-        tokio::spawn(reload::follow(options.routes, tables, stop));
+        tokio::spawn(reload::follow(options.routes, tables, stop.clone()));
+        if let (Some((_, _, shelf)), Some(folder)) = (tls, options.certificates) {
+            tokio::spawn(shelf.follow(folder, stop));
+        }
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         anyhow::Ok(())
@@ -101,4 +117,19 @@ fn main() -> Result<()> {
 
 fn seed() -> Result<u64> {
     getrandom::u64().map_err(|error| anyhow::anyhow!("the system has no random numbers: {error}"))
+}
+
+fn door(address: SocketAddr, speaks: Speaks) -> Result<Door> {
+    let listener = serve::listen(address).with_context(|| format!("listening at {address}"))?;
+    Ok(Door { listener, speaks })
+}
+
+#[allow(clippy::print_stderr, reason = "the program's own log")]
+fn tls((address, folder): (SocketAddr, PathBuf)) -> Result<(SocketAddr, TlsAcceptor, Shelf)> {
+    let read = Certificates::read(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let (certificates, bad) = read;
+    bad.iter().for_each(|bad| eprintln!("keelway-router: a certificate is left out: {bad}"));
+    anyhow::ensure!(certificates.count() > 0, "{} holds no certificate that can be used", folder.display());
+    let shelf = Shelf::new(certificates);
+    Ok((address, TlsAcceptor::from(shelf.config()?), shelf))
 }

@@ -59,7 +59,7 @@ fn exchange(routes: Vec<crate::route::Route>, tables: &ArcSwap<Table>) {
 
 /// A line for people, apart from the requests'.
 #[allow(clippy::print_stderr, reason = "the program's own log")]
-fn tell(words: &str) {
+pub(crate) fn tell(words: &str) {
     eprintln!("keelway-router: {words}");
 }
 

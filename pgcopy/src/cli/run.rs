@@ -5,7 +5,7 @@ use std::path::Path;
 use masking::{MasterKey, Policy};
 use pgcopy::clone::{CloneOptions, Method, clone};
 use pgcopy::conn::{secret, shown};
-use pgcopy::copy::{CopyOptions, copy, dry_run, finding};
+use pgcopy::copy::{CopyOptions, copy, dry_run, finding, row_security};
 use pgcopy::progress::Progress;
 use pgcopy::snapshot::Courtesy;
 use pgcopy::verify::{VerifyOptions, verify};
@@ -158,7 +158,10 @@ async fn check(from: &str, path: &Path, format: args::Format) -> Result<()> {
         args::Format::Sarif => masking::render::sarif(problems, &path.display().to_string(), &text) + "\n",
     });
     match &outcome {
-        Ok(_) => Ok(()),
+        Ok(decisions) => {
+            let hidden = row_security(&catalog, decisions);
+            if hidden.is_empty() { Ok(()) } else { Err(Error::Refused(hidden)) }
+        }
         Err(problems) => {
             Err(Error::Refused(problems.iter().map(finding).filter(|f| !f.warning).take(1).collect()))
         }

@@ -32,6 +32,33 @@ pub fn measure(address: SocketAddr, seconds: f64, rate: Option<f64>) -> Result<O
     serde_json::from_slice(&output.stdout).context("the load's own words")
 }
 
+/// Requests per second over HTTP/2 in clear, by h2load.
+pub fn measure_http2(address: SocketAddr, seconds: f64) -> Result<f64> {
+    let output = Command::new("taskset")
+        .args([
+            "-c",
+            "1",
+            "h2load",
+            "-c",
+            "16",
+            "-m",
+            "8",
+            "-D",
+            &format!("{seconds:.0}"),
+            "-H",
+            ":authority: r1.example.com",
+        ])
+        .arg(format!("http://{address}/hello?a=1"))
+        .output()
+        .context("h2load")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.starts_with("finished in")).context("h2load said nothing")?;
+    let requests = text.lines().find(|line| line.starts_with("status codes:")).unwrap_or_default();
+    ensure!(requests.contains(" 0 3xx, 0 4xx, 0 5xx"), "h2load: {requests}");
+    let rate = line.split(", ").find_map(|part| part.strip_suffix(" req/s")).context("h2load's rate")?;
+    Ok(rate.parse()?)
+}
+
 /// The load itself; prints its outcome.
 pub fn run(address: SocketAddr, rest: &[String]) -> Result<()> {
     let seconds: f64 = rest.first().context("the seconds are missing")?.parse()?;

@@ -71,6 +71,14 @@ fn all() -> Result<()> {
     }
     let p99 = p99.each_mut().map(median);
     let best = p99[1..3].iter().copied().fold(f64::INFINITY, f64::min);
+    let mut http2 = [Vec::new(), Vec::new()];
+    for _ in 0..3 {
+        for (which, peer) in [Peer::Router, Peer::Nginx].iter().enumerate() {
+            let running = peer.start(folder.path(), 10)?;
+            http2[which].push(load::measure_http2(running.http2, seconds)?);
+        }
+    }
+    let http2 = http2.each_mut().map(median);
     let many = Peer::Router.start(folder.path(), 10_000)?;
     let many_rps = load::measure(many.address, seconds, None)?.rps;
     let memory = many.memory_kib()? / 1024.0;
@@ -86,6 +94,7 @@ fn all() -> Result<()> {
         Figure("router.cpu_vs_bare_hyper", cpu[0] / cpu[3], "", "bare hyper µs", cpu[3]),
         Figure("router.cpu_us", cpu[0], "µs", "nginx µs", cpu[1]),
         Figure("router.p99_vs_best", p99[0] / best, "", "best p99 ms", best),
+        Figure("router.h2_rps_vs_nginx", http2[0] / http2[1], "", "nginx requests/s", http2[1]),
         Figure("router.rps_10k_routes_vs_10", many_rps / few_rps, "", "10 routes, requests/s", few_rps),
         Figure("router.memory_10k_mib", memory, "MiB", "bound", 60.0),
         Figure("router.idle_ws_kib", per_socket, "KiB", "bound", 20.0),

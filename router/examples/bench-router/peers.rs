@@ -26,6 +26,8 @@ pub enum Peer {
 pub struct Running {
     child: Child,
     pub address: SocketAddr,
+    /// Where it speaks HTTP/2 in clear, if it does.
+    pub http2: SocketAddr,
 }
 
 impl Drop for Running {
@@ -66,7 +68,7 @@ impl Peer {
                 let program = std::env::current_exe()?.with_file_name("../keelway-router");
                 let admin = format!("127.0.0.1:{}", port + 100);
                 command.arg(program).args(["--threads", "1", "--log", "off", "--admin", &admin]);
-                command.args(["--listen", &address.to_string()]).arg("--routes").arg(&file);
+                command.args(["--h2c", "--listen", &address.to_string()]).arg("--routes").arg(&file);
             }
             Self::Nginx => {
                 std::fs::write(&file, nginx(port, folder))?;
@@ -87,7 +89,9 @@ impl Peer {
 fn started(mut command: Command, address: SocketAddr, name: &str) -> Result<Running> {
     let child =
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().with_context(|| name.to_owned())?;
-    let running = Running { child, address };
+    let http2 =
+        SocketAddr::new(address.ip(), if name == "nginx" { address.port() + 10 } else { address.port() });
+    let running = Running { child, address, http2 };
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         ensure!(begun.elapsed() < Duration::from_secs(10), "{name} does not listen at {address}");
@@ -126,12 +130,13 @@ fn nginx(port: u16, folder: &Path) -> String {
          http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {0}; proxy_temp_path {0};
            fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0};
            upstream b {{ server {BACKEND}; keepalive 128; keepalive_requests 100000000; }}
-           server {{ listen 127.0.0.1:{port}; server_name r1.example.com; location / {{
+           server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{1} http2; keepalive_timeout 600; server_name r1.example.com; location / {{
              proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;
              proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
              proxy_set_header X-Forwarded-Host $host; proxy_set_header X-Forwarded-Port $server_port;
              proxy_set_header X-Request-Id $request_id; }} }} }}",
-        folder.display()
+        folder.display(),
+        port + 10,
     )
 }
 

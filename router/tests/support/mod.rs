@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use router::log::Form;
-use router::serve::{self, Common};
+use router::serve::{self, Common, Door, Speaks};
 use router::table::Table;
 use tokio::sync::watch;
 
@@ -28,6 +28,10 @@ impl Router {
     }
 
     pub fn trusting(routes: &str, trusted: &[&str]) -> Self {
+        Self::speaking(routes, trusted, Speaks::Clear { h2c: true })
+    }
+
+    pub fn speaking(routes: &str, trusted: &[&str], speaks: Speaks) -> Self {
         let tables = Arc::new(ArcSwap::from_pointee(Table::default()));
         let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -39,7 +43,8 @@ impl Router {
             stop: stopped,
             drain: Duration::from_secs(5),
         };
-        let thread = std::thread::spawn(move || serve::thread(common, listener, 7).unwrap());
+        let thread =
+            std::thread::spawn(move || serve::thread(common, vec![Door { listener, speaks }], 7).unwrap());
         let router = Self { address, tables, stop, thread: Some(thread) };
         router.route(routes);
         router
