@@ -1,5 +1,6 @@
 //! One request from its header to the pod's answer.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::body::{Answer, Body, Outgoing, Upload};
 use crate::code::Code;
 use crate::headers::{self, Peer};
 use crate::record::{Record, Work};
-use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse};
+use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse, send_to};
 use crate::route::{Limits, State};
 use crate::table::Live;
 use crate::worker::{Sender, Worker};
@@ -48,6 +49,7 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
             tunnel::start(record, answer, client);
             response.map(|()| Body::Page(Full::default()))
         }
+        Ok(Passed::Sent(place)) => send_to(record, place),
         Err(refusal) => refuse(record, &refusal, accept.as_ref()),
     }
 }
@@ -56,6 +58,8 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
 enum Passed {
     /// An answer, and the connection that it came on.
     Answer(Response<Incoming>, Sender),
+    /// It has to come again by https, there.
+    Sent(HeaderValue),
     /// The protocol was changed: what the client is told, the pod's side, the client's side.
     Switched(Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade),
 }
@@ -112,7 +116,16 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     let Some(live) = table.route(index) else { return Err(Code::H99.into()) };
     live.stats.busy().arrived(parts.headers.contains_key(headers::ATTEMPT));
     record.work = Some(Work::new(live.stats.clone()));
-    state(live)?;
+    state(live, record.peer.address)?;
+    if live.route.https_only
+        && record.peer.proto == "http"
+        && !headers::is_https(&parts.headers, &record.peer)
+    {
+        let host = host::parse(record.host.to_str().unwrap_or_default()).map(|host| host.name().to_owned());
+        let place =
+            host.ok().and_then(|host| HeaderValue::try_from(format!("https://{host}{}", record.path)).ok());
+        return place.map(Passed::Sent).ok_or_else(|| Code::H26.into());
+    }
     let switch = headers::upgrade(&parts.headers);
     headers::remove_hop_by_hop(&mut parts.headers);
     // Our server has answered it, or will when the body is read.
@@ -139,10 +152,11 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     Ok(Passed::Answer(response, sender))
 }
 
-fn state(live: &Live) -> Result<(), Refusal> {
+fn state(live: &Live, client: IpAddr) -> Result<(), Refusal> {
     let cause = live.route.cause.clone();
     let code = match live.route.state {
         State::Serving => return Ok(()),
+        State::Maintenance if live.route.allow.iter().any(|net| net.contains(&client)) => return Ok(()),
         State::Maintenance => Code::H80,
         State::Crashed => Code::H10,
         State::Asleep => Code::H20,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::host;
@@ -55,6 +56,11 @@ struct Item {
     cause: Option<String>,
     #[serde(default)]
     noindex: bool,
+    #[serde(default)]
+    allow: Vec<IpNet>,
+    #[serde(default)]
+    https_only: bool,
+    hsts: Option<u32>,
     #[serde(default)]
     limits: LimitsItem,
     #[serde(default)]
@@ -140,6 +146,9 @@ impl Item {
             state: self.state,
             cause: self.cause,
             noindex: self.noindex,
+            allow: self.allow,
+            https_only: self.https_only,
+            hsts: self.hsts,
             limits,
             since: self.since,
             name,

@@ -80,6 +80,12 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove(header::PROXY_AUTHORIZATION);
 }
 
+/// Whether a trusted proxy says that the client came by https.
+pub fn is_https(headers: &HeaderMap, peer: &Peer) -> bool {
+    peer.trusted
+        && headers.get(FORWARDED_PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"))
+}
+
 /// HTTP/2 may send cookies one by one; HTTP/1.1 has one line of them (RFC 9113 §8.2.3).
 pub fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(header::COOKIE).iter().nth(1).is_none() {

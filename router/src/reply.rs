@@ -39,9 +39,26 @@ pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
     let headers = response.headers_mut();
     headers.insert(headers::REQUEST_ID, record.id.clone());
     headers.remove(headers::CODE);
-    if record.live().is_some_and(|live| live.route.noindex) {
+    let Some(live) = record.live() else { return };
+    if live.route.noindex {
         headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
     }
+    if let Some(seconds) = live.route.hsts.filter(|_| record.peer.proto == "https")
+        && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
+    {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+}
+
+/// 308 to the same address by https: the method and the body stay.
+pub fn send_to(mut record: Record, place: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Page(Full::default()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, place);
+    response.headers_mut().insert(headers::REQUEST_ID, record.id.clone());
+    record.status = response.status();
+    record.end(None);
+    response
 }
 
 /// Whether an answer is a stream of events, which is no latency.

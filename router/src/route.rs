@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// One route. The most specific route that matches a request gets it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
@@ -24,6 +26,12 @@ pub struct Route {
     pub cause: Option<String>,
     /// Whether search engines are asked to stay away.
     pub noindex: bool,
+    /// Networks of clients that get an answer also in maintenance.
+    pub allow: Vec<IpNet>,
+    /// Whether a request in clear is sent to the same address by https.
+    pub https_only: bool,
+    /// For how many seconds browsers are told to use https alone (HSTS), in answers by https.
+    pub hsts: Option<u32>,
     /// Times and bounds.
     pub limits: Limits,
     /// When its owner came to be, in seconds since 1970: of two equal routes the older one wins.

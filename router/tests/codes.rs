@@ -49,6 +49,8 @@ fn what_an_environment_is_has_its_code_and_its_cause() {
     let crashed = with(", state: crashed, cause: 'web was ended: OOMKilled'");
     assert_eq!(crashed.code(), "H10");
     assert!(crashed.body().contains("OOMKilled"), "{crashed:?}");
+    let allowed = Router::new(&route("a", echo("a"), ", state: maintenance, allow: [127.0.0.0/8]"));
+    assert_eq!(allowed.get("a", "/").status(), 200, "who is allowed gets an answer in maintenance");
     let router = Router::new("- {name: a, hosts: [a]}");
     let unknown = router.get("b", "/");
     assert_eq!((unknown.status(), unknown.code()), (404, "H81"));

@@ -62,6 +62,17 @@ fn the_pod_learns_who_asks_and_nothing_of_the_hop() {
 }
 
 #[test]
+fn in_clear_is_sent_to_https_unless_a_trusted_proxy_has_seen_to_it() {
+    let routes = route("a", echo("a"), ", httpsOnly: true");
+    let router = Router::new(&routes);
+    let answer = router.get("a:8080", "/x?y=1");
+    assert_eq!((answer.status(), answer.header("location")), (308, Some("https://a/x?y=1")));
+    let by_proxy = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
+    assert_eq!(router.send(by_proxy).status(), 308, "a stranger's word");
+    assert_eq!(Router::trusting(&routes, &["127.0.0.0/8"]).send(by_proxy).status(), 200);
+}
+
+#[test]
 fn a_pod_that_closes_idle_connections_costs_no_request() {
     let hasty = pod(|mut stream| {
         // Answers once and closes a moment later, without saying so.

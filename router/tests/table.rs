@@ -25,6 +25,9 @@ fn route() -> impl Strategy<Value = Route> {
         state: State::Serving,
         cause: None,
         noindex: false,
+        allow: Vec::new(),
+        https_only: false,
+        hsts: None,
         limits: Limits::default(),
         since,
     })

@@ -128,7 +128,8 @@ async fn a_certificate_is_exchanged_and_a_wrong_one_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let old = certificate(folder.path(), "shop", &["shop.example.com"]);
     let shelf = Shelf::new(Certificates::read(folder.path()).unwrap().0);
-    let router = Router::speaking(&route("shop.example.com", echo("shop"), ""), &[], speaking(&shelf));
+    let routes = route("shop.example.com", echo("shop"), ", httpsOnly: true, hsts: 600");
+    let router = Router::speaking(&routes, &[], speaking(&shelf));
     let host = "shop.example.com";
     ask(&router, &client(&[&old], b"h2"), host, host).await.unwrap();
 
