@@ -108,13 +108,18 @@ pub fn read(file: &Path) -> Result<Vec<Route>, FileError> {
 /// # Errors
 /// In words, with the route and the cure.
 pub fn parse(text: &str) -> Result<Vec<Route>, String> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let file: File = serde_saphyr::from_str(text).map_err(|error| first_line(&error.to_string()))?;
     let routes: Vec<Route> = file.routes.into_iter().map(Item::checked).collect::<Result<_, _>>()?;
     let mut names = HashSet::new();
     match routes.iter().find(|route| !names.insert(route.name.as_str())) {
         Some(twice) => Err(format!("two routes have the name {:?}; names are unique", twice.name)),
         None => Ok(routes),
     }
+}
+
+/// The parser's own words, without the picture of the place: the file may be logged.
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 impl Item {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,8 +62,18 @@ struct Options {
     name: String,
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+#[allow(clippy::print_stderr, reason = "the program's own log")]
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("keelway-router: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<()> {
     let tables = Arc::new(ArcSwap::from_pointee(Table::default()));
     reload::first(&options.routes, &tables)?;
     let (stopper, stop) = watch::channel(false);
