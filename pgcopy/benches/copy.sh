@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The figures of keelway-pgcopy beside its peers: same servers, same data, same run, medians after a warm-up, orders
 # alternating. Prints `figure: value unit (peer: value)` and writes target/bench/copy.json.
-#   SCALE  thousandths of the full data of about 2 GB (default 1000)
+#   SCALE  thousandths of about 1.9 GB of data (default 1100)
 #   ROUNDS measured rounds (default 3)
 #   ENGINE the command (default target/release/keelway-pgcopy)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-scale=${SCALE:-1000} rounds=${ROUNDS:-3}
+scale=${SCALE:-1100} rounds=${ROUNDS:-3}
 engine=$(realpath "${ENGINE:-${CARGO_TARGET_DIR:-$root/target}/release/keelway-pgcopy}")
 out="$root/target/bench"
 declare -A at

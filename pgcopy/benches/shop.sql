@@ -7,7 +7,7 @@ CREATE TABLE customer (id bigint PRIMARY KEY, email text NOT NULL UNIQUE, first_
   country int REFERENCES country, card varchar(19), born date, created timestamptz NOT NULL);
 INSERT INTO customer SELECT i, 'user' || i || '@mail' || i % 97 || '.test', 'Given' || i % 5000, 'Family' || i % 20000,
   '+81 90-' || lpad((i % 10000)::text, 4, '0') || '-' || lpad((i / 7 % 10000)::text, 4, '0'), 1 + i % 200,
-  lpad((4000000000000000 + i * 7919)::text, 16, '0'), '1950-01-01'::date + i % 20000, '2020-01-01'::timestamptz + i * interval '1 minute'
+  lpad((4000000000000000 + i::bigint * 7919)::text, 16, '0'), '1950-01-01'::date + i % 20000, '2020-01-01'::timestamptz + i * interval '1 minute'
   FROM generate_series(1, 500 * :scale) i;
 CREATE TABLE address (id bigint PRIMARY KEY, customer bigint NOT NULL REFERENCES customer, street text, zip varchar(10), city text);
 INSERT INTO address SELECT i, 1 + i % (500 * :scale), i || ' Long Street, floor ' || i % 40, lpad((i % 100000)::text, 5, '0'), 'City ' || i % 3000
