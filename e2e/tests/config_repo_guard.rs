@@ -104,6 +104,12 @@ async fn a_prune_that_is_refused_does_not_put_the_old_commit_back() -> anyhow::R
         .await?;
     assert_eq!(maps.get("a").await?.metadata.resource_version, before.metadata.resource_version);
     assert!(maps.get_opt("d").await?.is_some());
+    // Nor does a refused commit after it bring the first one back: parts of the second stand.
+    repo.write("b.yaml", Some("apiVersion: v1\nkind: ConfigMap\n"))?;
+    repo.push("A slip").await?;
+    let message = says(&space, "the slip is told", ConditionStatus::False, Reason::InvalidManifest).await?;
+    assert!(!message.contains("stays in force"), "{message}");
+    assert_eq!(maps.get("a").await?.metadata.resource_version, before.metadata.resource_version);
     repo.done()?;
     space.done().await
 }

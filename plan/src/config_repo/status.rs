@@ -142,7 +142,9 @@ fn suspended(conditions: &mut Conditions, known: &ConfigRepoStatus) {
 }
 
 fn stopped(conditions: &mut Conditions, refusal: &Refusal, known: &ConfigRepoStatus, facts: &Facts) {
-    let stays = known.last_applied.as_ref().filter(|last| facts.commit.as_ref() != Some(*last));
+    // Without `appliedWith` another commit was begun since: none is in force as a whole.
+    let whole = known.last_applied.as_ref().filter(|_| known.applied_with.is_some());
+    let stays = whole.filter(|last| facts.commit.as_ref() != Some(*last));
     let stays = stays.map(|last| format!("\nCommit {} stays in force.", short(&last.sha)));
     let message = format!("{}{}", refusal.message, stays.unwrap_or_default());
     conditions.set(ConditionType::Ready, ConditionStatus::False, refusal.reason, message.clone());

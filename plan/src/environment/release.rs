@@ -99,7 +99,10 @@ fn roll_out(world: &World, decision: &mut Decision, release: &Release) {
     }
     let deadline = &release.spec.config.rollout.deadline;
     let seconds = i64::try_from(deadline.get().as_secs()).unwrap_or(i64::MAX / 2).min(10_000_000);
-    if progress.iter().any(|process| process.waits) {
+    // What fails beside a singleton that waits is not spared with it.
+    let others_fail =
+        progress.iter().any(|process| !process.done && !process.waits && process.problem.is_some());
+    if progress.iter().any(|process| process.waits) && !others_fail {
         wait_for_old_pods(world, decision, release, seconds);
         return;
     }

@@ -9,7 +9,7 @@ use crds::names::RECREATE;
 use futures::{StreamExt as _, stream};
 use plan::config_repo::redact::redact;
 use plan::config_repo::{Health, Planned, Wave, health};
-use plan::{Delete, Event, EventKind, Outcome, Refusal, Step};
+use plan::{Class, Delete, Event, EventKind, Outcome, Refusal, Step};
 
 use super::AT_ONCE;
 use super::check::is_immutable;
@@ -47,7 +47,7 @@ impl Pass<'_> {
                 self.context.writer.kinds().forget();
                 memory.passed.retain(|key, _| !key.group().contains('.') || key.group().ends_with(".k8s.io"));
             }
-            answers.into_iter().collect::<Result<Vec<()>, _>>()?;
+            foremost(answers.into_iter().filter_map(Result::err))?;
         }
         Ok(())
     }
@@ -142,6 +142,18 @@ impl Pass<'_> {
         self.context.writer.kinds().forget();
         Ok(())
     }
+}
+
+/// Of several refusals always the same one, whichever came first: what a person must mend before what time mends, then by
+/// its words. Another one each time would be told anew each time.
+pub(super) fn foremost(refusals: impl Iterator<Item = Refusal>) -> Result<(), Refusal> {
+    let rank = |refusal: &Refusal| match refusal.class {
+        Class::NeedsUser => 0,
+        Class::Waiting => 1,
+        Class::Transient => 2,
+    };
+    let first = refusals.min_by(|a, b| (rank(a), &a.message).cmp(&(rank(b), &b.message)));
+    first.map_or(Ok(()), Err)
 }
 
 fn placed(planned: &Planned, refusal: Refusal) -> Refusal {

@@ -1,10 +1,12 @@
-//! An empty folder is an error, never taken for "delete everything".
+//! How much a commit may hold: at least something below each path (an empty folder is never taken for "delete
+//! everything"), at most what the inventory can.
 
 use std::sync::Arc;
 
 use crds::Reason;
 use crds::config_repo::Skipped;
 use git::RepoPath;
+use manifests::Limits;
 use plan::Refusal;
 use plan::config_repo::Planned;
 
@@ -31,4 +33,17 @@ pub(super) fn empty(paths: &[String], skipped: Skipped) -> Refusal {
         skipped.other_files, skipped.ignored, skipped.not_objects
     );
     Refusal::needs_user(Reason::PathEmpty, words)
+}
+
+/// That the inventory can hold both commits, as it must while one takes the other's place.
+pub(super) fn fits(both: usize, new: usize) -> Result<(), Refusal> {
+    let most = Limits::default().objects;
+    if both <= most {
+        return Ok(());
+    }
+    let words = format!(
+        "the commit has {new} objects and replaces {} others; at most {most} can stand in status.inventory meanwhile: make the change in two commits, or split the repository over several ConfigRepos by spec.paths",
+        both - new
+    );
+    Err(Refusal::needs_user(Reason::InvalidManifest, words))
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::config_repo::{ConfigRepo, ConfigRepoStatus, ObjectRef};
-use crds::{Reason, names};
+use crds::names;
 use git::Fetched;
 use jiff::Timestamp;
-use manifests::Limits;
 use plan::config_repo::status::{self, Done, Facts, Outcome};
 use plan::config_repo::{Planned, Todo, inventory, order, todo};
 use plan::{Class, ObjectKey, Refusal};
 
+use super::empty::fits;
 use super::load::{Memory, Set};
 use super::{ConfigRepos, dependencies};
 use crate::apply::Identity;
@@ -147,8 +147,20 @@ impl<'a> Pass<'a> {
         known: &mut ConfigRepoStatus,
     ) -> Result<Done, Refusal> {
         let Ready { mut work, rights_later, wanted, both } = ready;
-        if both != known.inventory {
-            self.write_inventory(known, both, facts).await?;
+        let same = known.applied_with.as_deref() == Some(set.context.as_str())
+            && known.last_applied.as_ref().is_some_and(|last| last.sha == set.commit.sha);
+        if both != known.inventory || (!same && known.applied_with.is_some()) {
+            self.write_ahead(known, facts, |status| {
+                status.inventory = both;
+                // From now on parts of the new commit may stand: no commit is in force as a whole, also after a crash.
+                if !same {
+                    status.applied_with = None;
+                }
+            })
+            .await?;
+        }
+        if !same {
+            (memory.in_force, memory.restored) = (None, true);
         }
         if !work.later.is_empty() || rights_later {
             let first = work.prerequisites();
@@ -271,19 +283,6 @@ struct Ready {
     /// The inventory of the new commit, and that of both commits together.
     wanted: Vec<ObjectRef>,
     both: Vec<ObjectRef>,
-}
-
-/// That the inventory can hold both commits, as it must while one takes the other's place.
-fn fits(both: usize, new: usize) -> Result<(), Refusal> {
-    let most = Limits::default().objects;
-    if both <= most {
-        return Ok(());
-    }
-    let words = format!(
-        "the commit has {new} objects and replaces {} others; at most {most} can stand in status.inventory meanwhile: make the change in two commits, or split the repository over several ConfigRepos by spec.paths",
-        both - new
-    );
-    Err(Refusal::needs_user(Reason::InvalidManifest, words))
 }
 
 fn only_prerequisites(refusal: Refusal) -> Refusal {

@@ -8,6 +8,7 @@ use plan::config_repo::{inventory, order};
 use plan::{Class, Event, EventKind, ObjectKey, Refusal, Step};
 
 use super::AT_ONCE;
+use super::apply::foremost;
 use super::pass::Pass;
 use crate::apply::Identity;
 
@@ -36,14 +37,20 @@ impl Pass<'_> {
             let (first, last) = order::in_two(gone);
             for part in [first, last] {
                 // What the deletion itself needs goes only when all else is gone.
-                self.remove_all(&part, identity).await.into_iter().try_for_each(|(_, result)| result)?;
+                let results = self.remove_all(&part, identity).await;
+                foremost(results.into_iter().filter_map(|(_, result)| result.err()))?;
             }
         }
-        self.write_inventory(known, wanted.to_vec(), facts).await?;
+        self.write_ahead(known, facts, |status| {
+            status.inventory = wanted.to_vec();
+            status.objects = u32::try_from(wanted.len()).ok();
+        })
+        .await?;
         Ok(None)
     }
 
-    /// Deletes objects in the order in which they may go; within a rank many at once. Every object gets its answer.
+    /// Deletes objects in the order in which they may go; within a rank many at once. What is not
+    /// in the answer was not looked at, because something before it has to be tried again.
     pub(super) async fn remove_all(
         &self,
         gone: &[ObjectRef],
@@ -61,6 +68,13 @@ impl Pass<'_> {
                 .collect()
                 .await;
             results.extend(answers);
+            // What time mends is tried again; until then nothing goes that a later rank may need for it.
+            let mended_by_time = |(_, result): &(ObjectRef, Result<(), Refusal>)| {
+                result.as_ref().is_err_and(|refusal| refusal.class != Class::NeedsUser)
+            };
+            if results.iter().any(mended_by_time) {
+                break;
+            }
         }
         results
     }

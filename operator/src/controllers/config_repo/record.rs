@@ -1,6 +1,6 @@
 //! What a pass writes of itself: the finalizer, the inventory, the status, events.
 
-use crds::config_repo::{ConfigRepoStatus, DeletionPolicy, ObjectRef};
+use crds::config_repo::{ConfigRepoStatus, DeletionPolicy};
 use crds::names::FINALIZER;
 use jiff::Timestamp;
 use plan::config_repo::status::{self, Facts, Outcome};
@@ -40,22 +40,22 @@ impl Pass<'_> {
         applied.refusal().map_or(Ok(()), |refusal| Err(refusal.clone()))
     }
 
-    /// Writes the inventory before later steps rely on it.
-    pub async fn write_inventory(
+    /// Writes what later steps rely on, such as the inventory, before they do.
+    pub async fn write_ahead(
         &self,
         known: &mut ConfigRepoStatus,
-        inventory: Vec<ObjectRef>,
         facts: &mut Facts,
+        change: impl FnOnce(&mut ConfigRepoStatus),
     ) -> Result<(), Refusal> {
         let mut status = known.clone();
-        status.inventory.clone_from(&inventory);
+        change(&mut status);
         let step =
             Step::Status { object: self.object.clone(), uid: self.uid.clone(), status: to_json(&status) };
         let applied = self.context.writer.run(&Identity::OPERATOR, vec![step]).await;
         if let Some(refusal) = applied.refusal() {
             return Err(refusal.clone());
         }
-        facts.inventory = inventory;
+        facts.inventory.clone_from(&status.inventory);
         *known = status;
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use git::{GitRef, Oid, Request};
+use plan::{Class, Refusal};
 
 use super::load::{Memory, Set};
 use super::pass::Pass;
@@ -17,26 +18,32 @@ impl Pass<'_> {
     /// The set in force: what this process applied last, or else what status names as applied, read anew once.
     pub(super) async fn in_force(&self, identity: &Identity, memory: &mut Memory) -> Option<Arc<Set>> {
         if memory.in_force.is_none() && !memory.restored {
-            memory.restored = true;
-            memory.in_force = self.restore(identity, memory).await;
+            // What time mends is tried again with the next look.
+            if let Ok(set) = self.restore(identity).await {
+                memory.restored = true;
+                memory.in_force = set;
+            }
         }
         memory.in_force.clone()
     }
 
-    async fn restore(&self, identity: &Identity, memory: &Memory) -> Option<Arc<Set>> {
+    /// None where it is not to be had any more.
+    async fn restore(&self, identity: &Identity) -> Result<Option<Arc<Set>>, Refusal> {
         let status = self.status();
-        let commit: Oid = status.last_applied?.sha.parse().ok()?;
-        let request = self.request().await.ok()?;
+        let last = status.last_applied.filter(|_| status.applied_with.is_some());
+        let Some(commit) = last.and_then(|last| last.sha.parse::<Oid>().ok()) else { return Ok(None) };
+        let request = self.request().await?;
         let fetcher = self.repos.fetcher.clone();
-        let fetched =
-            tokio::task::spawn_blocking(move || fetcher.at(&request_of(request, commit), commit)).await;
-        let fetched = fetched.ok()??;
+        let work = move || fetcher.at(&request_of(request, commit), commit);
+        let Ok(Some(fetched)) = tokio::task::spawn_blocking(work).await else { return Ok(None) };
         // A memory of its own: what is remembered of the newest commit stays.
-        let mut own = Memory::default();
-        let set = self.load(&fetched, identity, &mut own).await.ok()?;
+        let set = match self.load(&fetched, identity, &mut Memory::default()).await {
+            Ok(set) => set,
+            Err(refusal) if refusal.class == Class::Transient => return Err(refusal),
+            Err(_) => return Ok(None),
+        };
         // Under another spec or account it was another set.
-        let same = status.applied_with.as_deref() == Some(set.context.as_str());
-        if same && memory.in_force.is_none() { Some(set) } else { None }
+        Ok(Some(set).filter(|set| status.applied_with.as_deref() == Some(set.context.as_str())))
     }
 }
 
