@@ -125,11 +125,8 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
             if all.values.len() < IN_ALL {
                 sample_table(session, table, &columns, &mut all).await?;
             } else {
-                unseen.extend(
-                    columns.iter().map(|(name, _)| {
-                        format!("{}.{name}: enough values were drawn before", table.title())
-                    }),
-                );
+                let rest = |(name, _): &(String, bool)| format!("{}.{name}: not drawn from", table.title());
+                unseen.extend(columns.iter().map(rest));
             }
         }
         all.not_seen.append(&mut unseen);
