@@ -1,18 +1,27 @@
 //! S₀: how long a request takes when nothing is wrong, learned per release over a day.
 //!
-//! Healthy seconds (next to no waiting, no errors, downstream not slow) are gathered into periods of 15 minutes; S₀ is the median of
-//! the periods of the last 24 hours. A new release starts with its predecessor's value and replaces it as soon as it
-//! has 10 healthy seconds of its own. The median keeps half an hour of trouble out of it.
-use crate::{math::ratio, window::Sums};
+//! Healthy seconds (next to no waiting, no errors, downstream not slow) are gathered into periods of 15 minutes of such
+//! seconds; S₀ is the median of the last 96 periods. The median keeps half an hour of trouble out of it.
+//!
+//! A new release settles for five minutes: while old and new pods answer side by side S₀ follows the present, with its
+//! predecessor's value standing in until there are 10 seconds of its own.
+use crate::{
+    constants::Constants,
+    math::{Millis, ratio, seconds_since},
+    signals::{CELLS, quantile},
+    window::Sums,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Healthy seconds in one period.
 const PERIOD: f64 = 900.0;
-/// Periods in a day.
+/// Periods in a day of healthy seconds.
 const KEPT: usize = 96;
 /// Healthy seconds, and requests, before a release's own value counts.
 const ENOUGH: (f64, f64) = (10.0, 50.0);
+/// Time constant, in seconds, of what a settling release remembers: its first answers come from the old pods.
+const SETTLING_MEMORY: f64 = 60.0;
 
 /// What healthy seconds look like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -29,14 +38,30 @@ struct Period {
     seconds: f64,
     requests: f64,
     service: f64,
-    p50: f64,
+    /// Service times by histogram cell, so that the median needs no minimum of requests per second.
+    counts: [f32; CELLS],
 }
 
 impl Period {
     fn healthy(&self) -> Option<Healthy> {
         let (seconds, requests) = ENOUGH;
-        (self.seconds >= seconds && self.requests >= requests)
-            .then(|| Healthy { mean: self.service / self.requests, p50: self.p50 / self.seconds })
+        let enough = self.seconds >= seconds && self.requests >= requests;
+        let p50 = quantile(&self.counts, 0.5)? / 1000.0;
+        enough.then_some(Healthy { mean: self.service / self.requests, p50 })
+    }
+
+    fn fade(&mut self, keep: f64) {
+        for x in [&mut self.seconds, &mut self.requests, &mut self.service] {
+            *x *= keep;
+        }
+        self.counts.iter_mut().for_each(|n| *n *= keep as f32);
+    }
+
+    fn add(&mut self, sums: &Sums, counts: &[u32; CELLS]) {
+        self.seconds += sums.seconds;
+        self.requests += sums.finished;
+        self.service += sums.service;
+        self.counts.iter_mut().zip(counts).for_each(|(mine, more)| *mine = (*mine + *more as f32).min(1e12));
     }
 }
 
@@ -44,6 +69,8 @@ impl Period {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     release: String,
+    /// Until when a release that followed another one settles.
+    settles: Option<Millis>,
     /// What the release before this one needed.
     before: Option<Healthy>,
     periods: VecDeque<Healthy>,
@@ -53,12 +80,24 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Starts anew for a new release; the old value stands in until the new one has its own.
-    pub fn release(&mut self, name: &str) {
-        if self.release != name {
-            let before = self.get();
-            *self = Self { release: name.to_owned(), before, ..Self::default() };
+    /// Starts anew for a new release, and says whether this is one; the old value stands in until it has its own.
+    pub fn release(&mut self, now: Millis, name: &str, k: &Constants) -> bool {
+        if self.settles.is_some_and(|until| now >= until) {
+            self.settled();
         }
+        if self.release == name {
+            return false;
+        }
+        let (before, is_first) = (self.get(), self.release.is_empty());
+        let settles = (!is_first).then(|| crate::math::after(now, k.settle));
+        *self = Self { release: name.to_owned(), before, settles, ..Self::default() };
+        !is_first
+    }
+
+    /// The last minute of settling is what the release begins its first period with.
+    fn settled(&mut self) {
+        self.settles = None;
+        self.before = self.current.healthy().or(self.before);
     }
 
     /// S₀ as known now.
@@ -66,21 +105,32 @@ impl Baseline {
         self.median.or_else(|| self.current.healthy()).or(self.before)
     }
 
-    /// Whether the release's own value is known.
+    /// Whether the release is so new that S₀ follows the present, whatever it is.
+    pub fn is_settling(&self, now: Millis) -> bool {
+        self.settles.is_some_and(|until| seconds_since(until, now) > 0.0)
+    }
+
+    /// Whether S₀ is the release's own and has settled, so that it can tell slow from healthy.
     pub fn is_own(&self) -> bool {
-        self.median.is_some() || self.current.healthy().is_some()
+        self.settles.is_none() && self.get().is_some()
+    }
+
+    /// Takes the present for healthy: it has been as it is for so long that it is how things are.
+    pub fn accept(&mut self, now: Healthy) {
+        (self.before, self.median, self.current) = (Some(now), None, Period::default());
+        self.periods.clear();
     }
 
     /// Learns from seconds that were healthy; the caller has checked that they were.
-    pub fn learn(&mut self, sums: &Sums, p50_seconds: f64) {
-        let Some(mean) = ratio(sums.service, sums.completed + sums.errors) else { return };
-        if !(mean.is_finite() && mean > 0.0 && p50_seconds.is_finite() && p50_seconds > 0.0) {
+    pub fn learn(&mut self, sums: &Sums, counts: &[u32; CELLS]) {
+        let sane = ratio(sums.service, sums.finished).is_some_and(|mean| mean.is_finite() && mean > 0.0);
+        if !sane {
             return;
         }
-        self.current.seconds += sums.seconds;
-        self.current.requests += sums.completed + sums.errors;
-        self.current.service += sums.service;
-        self.current.p50 += p50_seconds * sums.seconds;
+        if self.settles.is_some() {
+            self.current.fade((-sums.seconds / SETTLING_MEMORY).exp());
+        }
+        self.current.add(sums, counts);
         if self.current.seconds >= PERIOD
             && let Some(healthy) = self.current.healthy()
         {
@@ -103,31 +153,55 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signals::Histogram;
 
-    fn second(service: f64) -> Sums {
-        Sums { seconds: 1.0, completed: 100.0, service: service * 100.0, ..Sums::default() }
+    /// `n` seconds of `rate` requests per second.
+    fn learn(b: &mut Baseline, n: u32, rate: u32, service: f64) {
+        let mut h = Histogram::default();
+        (0..rate).for_each(|_| h.record(service * 1000.0));
+        let finished = f64::from(rate);
+        let sums = Sums { seconds: 1.0, finished, service: service * finished, ..Sums::default() };
+        (0..n).for_each(|_| b.learn(&sums, &h.counts));
+    }
+
+    fn mean(b: &Baseline) -> f64 {
+        b.get().map_or(0.0, |h| h.mean)
     }
 
     #[test]
     fn half_an_hour_of_slowness_does_not_become_normal() {
         let mut b = Baseline::default();
-        b.release("v1");
-        for i in 0..20_000 {
-            let s = if i >= 18_000 { 1.0 } else { 0.2 };
-            b.learn(&second(s), s);
-        }
-        assert!((b.get().unwrap().mean - 0.2).abs() < 1e-9);
+        b.release(0, "v1", &Constants::default());
+        learn(&mut b, 18_000, 100, 0.2);
+        learn(&mut b, 2_000, 100, 1.0);
+        assert!((mean(&b) - 0.2).abs() < 1e-9);
     }
 
     #[test]
-    fn a_new_release_borrows_and_then_learns() {
+    fn one_request_per_second_is_enough_to_learn_from() {
         let mut b = Baseline::default();
-        b.release("v1");
-        (0..20).for_each(|_| b.learn(&second(0.2), 0.2));
-        b.release("v2");
-        assert!(!b.is_own());
-        assert!((b.get().unwrap().p50 - 0.2).abs() < 1e-9);
-        (0..10).for_each(|_| b.learn(&second(0.3), 0.3));
-        assert!((b.get().unwrap().p50 - 0.3).abs() < 1e-9);
+        b.release(0, "v1", &Constants::default());
+        learn(&mut b, 49, 1, 0.2);
+        assert_eq!(b.get(), None);
+        learn(&mut b, 1, 1, 0.2);
+        assert!((mean(&b) - 0.2).abs() < 1e-9);
+        let p50 = b.get().map_or(0.0, |h| h.p50);
+        assert!((0.17..0.26).contains(&p50), "a histogram cell around 0.2: {p50}");
+    }
+
+    #[test]
+    fn a_new_release_borrows_follows_the_present_and_then_has_its_own() {
+        let (mut b, k) = (Baseline::default(), Constants::default());
+        assert!(!b.release(0, "v1", &k), "the first release replaces nothing");
+        learn(&mut b, 1_000, 100, 0.2);
+        assert!(b.is_own());
+        assert!(b.release(1_000, "v2", &k));
+        assert!(!b.is_own() && b.is_settling(1_000));
+        assert!((mean(&b) - 0.2).abs() < 1e-9);
+        learn(&mut b, 60, 100, 0.2); // the old pods still answer
+        learn(&mut b, 240, 100, 0.4);
+        assert!((mean(&b) - 0.4).abs() < 0.01, "{}", mean(&b));
+        b.release(302_000, "v2", &k);
+        assert!(b.is_own() && !b.is_settling(302_000));
     }
 }

@@ -29,7 +29,8 @@ pub struct Constants {
     pub slope_significance: f64,
     /// By how much each reversal raises both.
     pub doubt: f64,
-    /// Smallest of three successive rises over their mean, below which they are a step and no slope.
+    /// Smallest of three successive rises over their mean (the newest counted as no larger than it), below which they
+    /// are a step and no slope.
     pub slope_balance: f64,
     /// A forecast is at most this multiple of the arrivals seen.
     pub forecast_cap: f64,
@@ -69,12 +70,22 @@ pub struct Constants {
     pub slow_enter: f64,
     /// S/S₀ below which it has recovered.
     pub slow_leave: f64,
+    /// Rise of the answers per second above which slots that fill up are explained by more work.
+    pub slow_rise: f64,
     /// Seconds for which it must have recovered.
     pub slow_leave_after: f64,
+    /// Seconds of slowness with everything answered after which the present is taken for healthy.
+    pub slow_accept: f64,
+    /// Seconds in which a new release's service time follows the present.
+    pub settle: f64,
     /// Share of latency that must be waiting before latency asks for pods.
     pub wait_share: f64,
+    /// Share of latency that may be waiting in seconds that S₀ is learned from.
+    pub wait_healthy: f64,
     /// Seconds after a latency-driven step has become ready until it is judged.
     pub probe_after: f64,
+    /// Smallest and largest step that latency asks for, as a multiple of the ready pods.
+    pub probe_step: (f64, f64),
     /// p95 after a step over p95 before it, above which the step did not help.
     pub probe_helped: f64,
     /// First and longest block of the latency term, in seconds.
@@ -83,6 +94,8 @@ pub struct Constants {
     pub override_ttl: f64,
     /// Seconds of suffering after which a foreign ceiling yields.
     pub ceiling_patience: f64,
+    /// Seconds without suffering after which that time starts again.
+    pub ceiling_calm: f64,
     /// Memory share that advises a bigger pod.
     pub memory_high: f64,
     /// CPU throttling share that advises a bigger pod.
@@ -108,7 +121,7 @@ impl Default for Constants {
             significance: 4.0,
             slope_significance: 5.0,
             doubt: 1.0,
-            slope_balance: 0.6,
+            slope_balance: 0.75,
             forecast_cap: 4.0,
             drain: 6.0,
             backlog_seconds: 0.2,
@@ -128,13 +141,19 @@ impl Default for Constants {
             min_count: 20,
             slow_enter: 1.5,
             slow_leave: 1.2,
+            slow_rise: 1.1,
             slow_leave_after: 30.0,
+            slow_accept: 2700.0,
+            settle: 300.0,
             wait_share: 0.2,
+            wait_healthy: 0.05,
             probe_after: 30.0,
+            probe_step: (1.2, 2.0),
             probe_helped: 0.9,
             block: (600.0, 3600.0),
             override_ttl: 3600.0,
             ceiling_patience: 120.0,
+            ceiling_calm: 10.0,
             memory_high: 0.85,
             throttled_high: 0.25,
             tick: 1.0,

@@ -4,6 +4,7 @@ use crate::{
     math::{MaxWindow, Millis, seconds_since},
 };
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// What is remembered about the law's own steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,21 +22,14 @@ pub struct Damping {
     last_change: Millis,
     /// How often the window is doubled.
     doublings: u32,
-    /// Changes left in this minute.
-    tokens: f64,
-    last_token: Millis,
+    /// When replicas were changed within the last minute.
+    changes: VecDeque<Millis>,
 }
 
 impl Damping {
     /// Starts from the replicas that exist, as if they had been needed until now.
     pub fn start(now: Millis, replicas: u32, k: &Constants) -> Self {
-        let mut new = Self {
-            level: replicas,
-            tokens: k.changes_per_minute,
-            last_token: now,
-            last_change: now,
-            ..Self::default()
-        };
+        let mut new = Self { level: replicas, last_change: now, ..Self::default() };
         new.steady.push(now, replicas, k.down_window);
         new
     }
@@ -54,8 +48,11 @@ impl Damping {
     pub fn settle(&mut self, now: Millis, steady: u32, urgent: u32, may_lower: bool, k: &Constants) -> u32 {
         let window = self.window(k);
         let target = self.steady.push(now, steady, window);
-        let urgent = self.urgent.push(now, urgent, k.hold);
         let level = f64::from(self.level);
+        // A jump that the level nearly covers is not worth pods that go again in a minute. It is compared with the level
+        // before this tick, so that a larger steady demand can never talk a jump away.
+        let is_worth = f64::from(urgent) > level * (1.0 + k.tolerance_urgent);
+        let urgent = self.urgent.push(now, if is_worth { urgent } else { 0 }, k.hold);
         if f64::from(target) > level * (1.0 + k.tolerance_up) {
             self.level = target;
         } else if may_lower
@@ -66,9 +63,7 @@ impl Damping {
             self.level = target.max(self.level.saturating_sub(step));
             self.last_step = now;
         }
-        // A jump that the level nearly covers is not worth pods that go again in a minute.
-        let is_worth = f64::from(urgent) > f64::from(self.level) * (1.0 + k.tolerance_urgent);
-        if is_worth { urgent } else { self.level }
+        self.level.max(urgent)
     }
 
     /// Pods that a floor, a schedule or the minimum earned; they too go in steps afterwards.
@@ -83,22 +78,24 @@ impl Damping {
 
     /// Whether one more change fits into this minute.
     pub fn may_change(&mut self, now: Millis, k: &Constants) -> bool {
-        let gained = seconds_since(now, self.last_token) * k.changes_per_minute / 60.0;
-        self.tokens = (self.tokens + gained).min(k.changes_per_minute).max(0.0);
-        self.last_token = self.last_token.max(now);
-        self.tokens >= 1.0
+        self.changes.retain(|at| *at <= now && seconds_since(now, *at) < 60.0);
+        (self.changes.len() as f64) < k.changes_per_minute
     }
 
-    /// Notes a change that was made. An increase soon after a decrease is a reversal: the decrease was a mistake.
-    pub fn note(&mut self, now: Millis, from: u32, to: u32, k: &Constants) {
+    /// Notes a change that was made. An increase soon after a decrease is a reversal: the decrease was a mistake. What a
+    /// person, a schedule or waking did (`by_demand` is false) proves nothing about the law.
+    pub fn note(&mut self, now: Millis, from: u32, to: u32, by_demand: bool, k: &Constants) {
         let window = self.window(k);
         if to != from {
-            self.tokens -= 1.0;
+            self.changes.push_back(now);
         }
-        if to < from {
+        if to < from && by_demand {
             self.last_down = Some(now);
         }
-        if to > from && self.last_down.take_if(|at| seconds_since(now, *at) < 2.0 * window).is_some() {
+        if to > from
+            && by_demand
+            && self.last_down.take_if(|at| seconds_since(now, *at) < 2.0 * window).is_some()
+        {
             self.last_change = now;
             if window < k.down_window_max {
                 self.doublings += 1;
@@ -140,25 +137,31 @@ mod tests {
         let k = Constants::default();
         let mut d = Damping::start(0, 10, &k);
         for _ in 0..2 {
-            d.note(1_000, 10, 9, &k);
-            d.note(2_000, 9, 10, &k);
+            d.note(1_000, 10, 9, true, &k);
+            d.note(2_000, 9, 10, true, &k);
         }
         assert!((d.window(&k) - 1200.0).abs() < 1e-9);
-        d.note(2_000 + 2_500_000, 10, 10, &k);
+        d.note(2_000 + 2_500_000, 10, 10, true, &k);
         assert!((d.window(&k) - 600.0).abs() < 1e-9);
+        d.note(2_600_000, 10, 9, true, &k);
+        d.note(2_601_000, 9, 20, false, &k);
+        assert!((d.window(&k) - 600.0).abs() < 1e-9, "a schedule is no reversal");
     }
 
     #[test]
     fn changes_per_minute_are_bounded() {
         let k = Constants::default();
         let mut d = Damping::start(0, 1, &k);
-        let mut changes = 0;
-        for s in 0..60 {
+        let mut changes = Vec::new();
+        for s in 0..180 {
             if d.may_change(s * 1000, &k) {
-                d.note(s * 1000, 1, 2, &k);
-                changes += 1;
+                d.note(s * 1000, 1, 2, true, &k);
+                changes.push(s);
             }
         }
-        assert!(changes <= 24, "{changes}");
+        for from in 0..120 {
+            let minute = changes.iter().filter(|s| (from..from + 60).contains(*s)).count();
+            assert_eq!(minute, 12, "in the minute from {from}");
+        }
     }
 }

@@ -2,35 +2,20 @@
 use crate::{
     constants::Constants,
     damping::Damping,
-    demand::{self, Capacity, Load},
-    downstream::Look,
+    demand::{self, Capacity, Demand, Load},
     hold::Seen,
     input::Input,
     latency::View,
     limits::Bounds,
-    math::{Millis, ratio, seconds_since},
+    math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
+    pod_size::pod_size,
+    reading::{Signals, read},
     schedule,
     settings::Settings,
     signals::second_of,
     state::State,
-    window::Merged,
 };
-
-/// Time constants of the fading histograms, in seconds: service time must show a slow database soon, p95 must not jump.
-const FADE: (f64, f64) = (5.0, 30.0);
-
-/// What the signals say in this tick.
-struct Signals {
-    merged: Merged,
-    p50: Option<f64>,
-    p95: Option<f64>,
-    look: Look,
-    waiting: f64,
-    streams: f64,
-    wait_share: f64,
-    busy: f64,
-}
 
 /// Decides how many replicas to have. Nothing but `state` changes, and `state` is all that is remembered.
 pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Input) -> Decision {
@@ -38,15 +23,15 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let current = state.replicas.unwrap_or(input.replicas);
     let mut damping = state.damping.take().unwrap_or_else(|| Damping::start(now, current, k));
     let signals = read(k, state, input, now);
-    state.foreign.take(now, current, input.foreign.as_ref(), k);
-    sleep(settings, state, input, now, &signals);
+    let wakes = state.foreign.take(now, state.replicas, input.foreign.as_ref(), k) || input.wake;
+    sleep(settings, state, wakes, now, &signals);
     if signals.look.slow.is_some() {
         damping.forget_urgent();
         state.latency.abandon();
     }
     let cold_start = demand::cold_start(&input.cold_starts, k);
-    let (steady, urgent, trigger, mut terms) =
-        demands(settings, k, state, input, &signals, cold_start, damping.doubt(k));
+    let (demand, mut terms) = demands(settings, k, state, input, &signals, cold_start, damping.doubt(k));
+    let Demand { steady, urgent, .. } = demand;
     let bounds = Bounds {
         max: settings.max.max(1),
         asleep: state.asleep,
@@ -55,11 +40,10 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
         schedule: schedule::minimum(&settings.schedule, input.now, cold_start),
         min: settings.min,
     };
-    let able = f64::from(input.pods.ready) * terms.slots.max(1.0) / terms.service_seconds.unwrap_or(1.0);
     let seen = Seen {
         unknown: signals.merged.unknown.is_some(),
         panic: urgent > 0,
-        backlog: signals.waiting > (able * k.backlog_seconds).max(2.0),
+        backlog: signals.waiting > (demand.known_able() * k.backlog_seconds).max(2.0),
     };
     let hold = state.holds.look(now, &state.window, seen, k);
     damping.raise_to(bounds.lowest().0.min(bounds.max));
@@ -71,57 +55,25 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     state.foreign.suffer(now, steady.max(urgent), suffering, k);
     let bounds = Bounds { ceiling: state.foreign.ceiling(), ..bounds };
     let (replicas, hard) = bounds.apply(wanted);
-    damping.note(now, current, replicas, k);
+    let by_demand = !state.asleep
+        && current > 0
+        && !matches!(
+            hard,
+            Some(Limit::Schedule | Limit::Minimum | Limit::ForeignFloor | Limit::ForeignCeiling)
+        );
+    damping.note(now, current, replicas, by_demand, k);
     state.replicas = Some(replicas);
     let conditions = conditions(settings, k, state, input, &signals, wanted);
     state.damping = Some(damping);
     Decision {
         replicas,
-        reason: Reason { trigger, terms, limit: hard.or(soft) },
+        reason: Reason { trigger: demand.by(), terms, limit: hard.or(soft) },
         conditions,
         next_seconds: next(settings, k, state),
     }
 }
 
-/// Merges the reports and learns from them.
-fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals {
-    state.baseline.release(&input.release);
-    let merged = state.window.merge(second_of(input.now), &input.reports, k);
-    let fresh = merged.fresh as f64;
-    state.service.add(&merged.service, fresh, FADE.0);
-    state.latency_seen.add(&merged.latency, fresh, FADE.1);
-    let p50 = state.service.quantile(0.5, k).map(|ms| ms / 1000.0);
-    let p95 = state.latency_seen.quantile(0.95, k);
-    let s0 = state.baseline.get();
-    let look = state.downstream.look(now, &state.window, p50, s0, k);
-    let last = state.window.sums(0, 2);
-    let recent = state.window.sums(0, 10);
-    let wait_share = ratio(recent.wait, recent.wait + recent.service).unwrap_or(0.0);
-    if merged.fresh > 0 && merged.unknown.is_none() && !look.suspect {
-        let new = state.window.sums(0, merged.fresh);
-        let faults = new.errors + new.timeouts;
-        let healthy = wait_share < 0.05 && faults <= k.hold_timeouts * (new.completed + faults);
-        if let Some(p50) = p50.filter(|_| healthy || !state.baseline.is_own()) {
-            state.baseline.learn(&new, p50);
-        }
-        if let (Some(p50), Some(s0)) = (p50, s0.filter(|_| state.baseline.is_own())) {
-            let pods = f64::from(input.pods.ready.max(1));
-            state.slots.learn(recent.busy / pods, p50 / s0.p50, k);
-        }
-    }
-    Signals {
-        merged,
-        p50,
-        p95,
-        look,
-        waiting: last.waiting,
-        streams: last.streams,
-        wait_share,
-        busy: recent.busy,
-    }
-}
-
-/// The steady and the urgent demand, what asked for the larger one, and the formula's terms.
+/// The steady and the urgent demand, and the formula's terms.
 fn demands(
     settings: &Settings,
     k: &Constants,
@@ -130,7 +82,7 @@ fn demands(
     signals: &Signals,
     cold_start: f64,
     doubt: f64,
-) -> (u32, u32, Trigger, Terms) {
+) -> (Demand, Terms) {
     let now = input.now.as_millisecond();
     let slow = signals.look.slow.is_some();
     // While the downstream is slow only first tries count: retries are its echo.
@@ -141,26 +93,29 @@ fn demands(
         let blind = (second_of(input.now).saturating_sub(head) as f64 - k.tick - 1.0).clamp(0.0, 86_400.0);
         rates.steady = state.forecast.blind(rates.steady, blind, k);
     }
-    let service = state.baseline.get().map(|h| h.mean);
-    let size = demand::pod_size(settings, state.slots.get(k), service, k);
+    let service = state.baseline.get().map(|h| h.mean.max(signals.starved));
+    let size = pod_size(settings, state.slots.get(k), service, k);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
-    let load = Load { waiting: signals.waiting, streams: signals.streams, urgent: !signals.look.suspect };
-    let (demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
-    let (mut steady, mut by) = (demand.steady, demand.steady_by);
+    let load = Load {
+        waiting: signals.waiting,
+        busy: signals.busy,
+        streams: signals.streams,
+        urgent: !signals.look.suspect,
+    };
+    let (mut demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
     if let (Some(target), Some(p95), false) =
         (Settings::usable(settings.p95), signals.p95, signals.look.suspect)
     {
         let view = View { p95, target, wait_share: signals.wait_share, ready: input.pods.ready, cold_start };
-        if let Some(pods) = state.latency.ask(now, view, k).filter(|pods| *pods > steady) {
-            (steady, by) = (pods, Trigger::Latency);
-        }
+        let ask = state.latency.ask(now, view, k);
+        demand.raise_steady(ask.earned, Trigger::Latency);
+        demand.raise_urgent(ask.probe, Trigger::Latency);
     }
-    terms.steady = steady;
-    if input.wake && steady == 0 {
-        steady = 1;
+    if input.wake {
+        demand.raise_steady(1, demand.steady_by);
     }
-    let by = if demand.urgent > steady { demand.urgent_by } else { by };
-    (steady, demand.urgent, by, terms)
+    (terms.steady, terms.urgent) = (demand.steady, demand.urgent);
+    (demand, terms)
 }
 
 /// Where to go from the current replicas, and what softens the way.
@@ -183,15 +138,14 @@ fn move_from(
 }
 
 /// Falls asleep after a known silence, wakes at the first sign of somebody.
-fn sleep(settings: &Settings, state: &mut State, input: &Input, now: Millis, signals: &Signals) {
+fn sleep(settings: &Settings, state: &mut State, wakes: bool, now: Millis, signals: &Signals) {
     if settings.scale_to_zero.is_none() {
         (state.idle, state.asleep) = (None, false);
         return;
     }
     let recent = state.window.sums(0, 60);
-    let asked = input.wake
-        || recent.first + recent.retries > 0.0
-        || recent.busy + recent.waiting + recent.streams > 0.0;
+    let asked =
+        wakes || recent.first + recent.retries > 0.0 || recent.busy + recent.waiting + recent.streams > 0.0;
     if asked {
         (state.idle, state.asleep) = (None, false);
         return;

@@ -4,54 +4,9 @@ use crate::{
     forecast::Rates,
     math::{Millis, ceil, seconds_since},
     output::{Terms, Trigger},
-    settings::Settings,
+    pod_size::PodSize,
 };
 use jiff::Timestamp;
-
-/// What one pod can do, from the settings and what was learned.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PodSize {
-    /// Slots, and healthy seconds that a request keeps one; `None` until the service time is known.
-    pub slots: Option<(f64, f64)>,
-    /// Requests per second that the user wants a pod to serve.
-    pub rate: Option<f64>,
-    /// The safety factor β.
-    pub beta: f64,
-    /// Share of a pod above a whole number that asks for no further one.
-    pub rounding: f64,
-}
-
-impl PodSize {
-    /// Pods for so many requests per second and open streams, and which target asked for the most.
-    pub fn pods(&self, rate: f64, streams: f64) -> (u32, Trigger) {
-        let by_slots = self.slots.map_or(0, |(slots, service)| {
-            let load = (rate * service + streams) / slots;
-            let safety = self.beta * (rate * service).sqrt() / slots;
-            // Rounding up is a second safety, of half a pod on average; at most half of the first may be spared for it.
-            ceil(load + safety - self.rounding.min(safety / 2.0))
-        });
-        let by_rate = self.rate.map_or(0, |target| ceil(rate / target));
-        let floor = u32::from(rate > 0.0 || streams > 0.0);
-        match (by_slots.max(by_rate).max(floor), by_rate > by_slots) {
-            (0, _) => (0, Trigger::Idle),
-            (n, true) => (n, Trigger::RequestsPerMinute),
-            (n, false) => (n, Trigger::Arrivals),
-        }
-    }
-
-    /// Requests per second that `pods` can finish at most, streams having taken their slots.
-    fn capacity(&self, pods: f64, streams: f64) -> f64 {
-        let by_slots = self.slots.map(|(slots, service)| (pods * slots - streams).max(0.0) / service);
-        let by_rate = self.rate.map(|target| pods * target);
-        by_slots.or(by_rate).unwrap_or(f64::INFINITY)
-    }
-
-    /// Pods that finish so many requests in so many seconds, beside everything else.
-    fn extra(&self, requests: f64, seconds: f64) -> f64 {
-        let one = self.capacity(1.0, 0.0).max(1e-9);
-        (requests / seconds.max(1.0) / one).min(1e9)
-    }
-}
 
 /// Pods and what is on its way.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +41,34 @@ pub struct Demand {
     pub steady_by: Trigger,
     /// What asked for the urgent demand.
     pub urgent_by: Trigger,
+    /// Requests per second that the ready pods can finish; infinite while that is not known.
+    pub able: f64,
+}
+
+impl Demand {
+    /// Asks for more steadily, in this signal's name.
+    pub fn raise_steady(&mut self, pods: u32, by: Trigger) {
+        if pods > self.steady {
+            (self.steady, self.steady_by) = (pods, by);
+        }
+    }
+
+    /// Asks for more soon, in this signal's name.
+    pub fn raise_urgent(&mut self, pods: u32, by: Trigger) {
+        if pods > self.urgent && pods > self.steady {
+            (self.urgent, self.urgent_by) = (pods, by);
+        }
+    }
+
+    /// What asked for the larger demand.
+    pub fn by(&self) -> Trigger {
+        if self.urgent > self.steady { self.urgent_by } else { self.steady_by }
+    }
+
+    /// Requests per second that the ready pods can finish; 0 while that is not known, so that any wait is a backlog.
+    pub fn known_able(&self) -> f64 {
+        if self.able.is_finite() { self.able } else { 0.0 }
+    }
 }
 
 /// Facts of the demand that are not rates.
@@ -93,6 +76,8 @@ pub struct Demand {
 pub struct Load {
     /// Requests waiting now.
     pub waiting: f64,
+    /// Requests being served, averaged over the last seconds.
+    pub busy: f64,
     /// Open streams.
     pub streams: f64,
     /// Whether urgent terms may speak at all (not while the downstream is slow).
@@ -108,15 +93,17 @@ pub fn demand(
     capacity: Capacity<'_>,
     k: &Constants,
 ) -> (Demand, Terms) {
-    let (steady, steady_by) = size.pods(rates.steady, load.streams);
-    let mut demand = Demand { steady, urgent: 0, steady_by, urgent_by: Trigger::Idle };
+    let (by_rate, steady_by) = size.pods(rates.steady, load.streams);
+    let steady = by_rate.max(size.pods_for(load.busy + load.waiting + load.streams));
+    let able = size.capacity(f64::from(capacity.ready.max(1)), load.streams);
+    let mut demand = Demand { steady, urgent: 0, steady_by, urgent_by: Trigger::Idle, able };
     let horizon = capacity.cold_start + k.tick;
     let forecast = rates.at(horizon, k.forecast_cap);
     let mut terms = Terms {
         arrivals_per_second: rates.steady,
         forecast_per_second: forecast,
-        service_seconds: size.slots.map(|(_, s)| s),
-        slots: size.slots.map_or(0.0, |(c, _)| c),
+        service_seconds: size.service,
+        slots: size.slots.unwrap_or(0.0),
         beta: size.beta,
         backlog: load.waiting,
         streams: load.streams,
@@ -127,21 +114,16 @@ pub fn demand(
     if !load.urgent {
         return (demand, terms);
     }
-    let mut raise = |pods: u32, by: Trigger| {
-        if pods > demand.urgent && pods > steady {
-            (demand.urgent, demand.urgent_by) = (pods, by);
-        }
-    };
-    raise(size.pods(rates.fast, load.streams).0, Trigger::Panic);
+    demand.raise_urgent(size.pods(rates.fast, load.streams).0, Trigger::Panic);
     if rates.slope > 0.0 {
-        raise(size.pods(forecast, load.streams).0, Trigger::Slope);
+        demand.raise_urgent(size.pods(forecast, load.streams).0, Trigger::Slope);
     }
     let backlog = expected_backlog(now, size, rates, load, capacity, k);
-    let able = size.capacity(f64::from(capacity.ready.max(1)), load.streams);
     if backlog > (able * k.backlog_seconds).max(1.0) {
         terms.backlog = backlog;
         let base = size.pods(forecast, load.streams).0;
-        raise(base.saturating_add(ceil(size.extra(backlog, k.drain))), Trigger::Backlog);
+        let more = ceil(size.extra(backlog, k.drain));
+        demand.raise_urgent(base.saturating_add(more), Trigger::Backlog);
     }
     terms.urgent = demand.urgent;
     (demand, terms)
@@ -179,50 +161,17 @@ pub fn cold_start(measured: &[f32], k: &Constants) -> f64 {
     f64::from(all[rank.clamp(1, all.len()) - 1]).clamp(0.0, 600.0)
 }
 
-/// The size of a pod from settings, learned slots and healthy service time.
-pub fn pod_size(settings: &Settings, learned_slots: f64, service: Option<f64>, k: &Constants) -> PodSize {
-    let declared = Settings::usable(settings.concurrency);
-    let rate = Settings::usable(settings.rpm).map(|rpm| rpm / 60.0);
-    let slots = match (declared, rate) {
-        (Some(c), _) => Some(c),
-        (None, Some(_)) => None,
-        (None, None) => Some(learned_slots),
-    };
-    let service = service.filter(|s| s.is_finite() && *s > 0.0);
-    PodSize { slots: slots.map(|c| c.max(1e-3)).zip(service), rate, beta: k.beta, rounding: k.rounding }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_square_root_rule_gives_the_textbook_numbers() {
-        let size = PodSize { slots: Some((4.0, 0.2)), rate: None, beta: 1.5, rounding: 0.0 };
-        assert_eq!(size.pods(100.0, 0.0).0, 7, "(20 + 1.5·√20)/4 = 6.7");
-        assert_eq!(size.pods(1000.0, 0.0).0, 56, "(200 + 1.5·√200)/4 = 55.3");
-        assert_eq!(size.pods(100.0, 60.0).0, 22, "streams keep a slot each");
-        assert_eq!(size.pods(0.0, 0.0), (0, Trigger::Idle));
-    }
-
-    #[test]
-    fn a_little_above_a_whole_pod_asks_for_no_further_one_while_safety_remains() {
-        let size = PodSize { slots: Some((4.0, 0.2)), rate: None, beta: 1.0, rounding: 0.12 };
-        assert_eq!(size.pods(42.0, 0.0).0, 3, "(8.4 + √8.4)/4 = 2.82");
-        assert_eq!(size.pods(45.5, 0.0).0, 3, "(9.1 + √9.1)/4 = 3.03");
-        let coarse = PodSize { slots: Some((400.0, 0.2)), ..size };
-        assert_eq!(
-            coarse.pods(1920.0, 0.0).0,
-            1,
-            "(384 + √384)/400 = 1.009: half of √384/400 is spared, 0.024"
-        );
-        assert_eq!(coarse.pods(1995.0, 0.0).0, 2, "(399 + √399)/400 = 1.047: more than is spared");
-    }
-
-    #[test]
-    fn the_largest_of_several_targets_wins() {
-        let size = PodSize { slots: Some((4.0, 0.2)), rate: Some(10.0), beta: 1.5, rounding: 0.0 };
-        assert_eq!(size.pods(100.0, 0.0), (10, Trigger::RequestsPerMinute));
+    fn until_the_service_time_is_known_what_is_in_the_slots_counts() {
+        let size = PodSize { slots: Some(4.0), service: None, rate: None, beta: 1.0, rounding: 0.0 };
+        let load = Load { busy: 20.0, waiting: 10.0, ..Load::default() };
+        let capacity = Capacity { ready: 1, starting: &[], cold_start: 25.0 };
+        let rates = Rates { steady: 3.0, fast: 3.0, slope: 0.0 };
+        assert_eq!(demand(0, size, rates, load, capacity, &Constants::default()).0.steady, 8);
     }
 
     #[test]

@@ -24,10 +24,12 @@ pub struct Forecast {
     seen: f64,
     /// First tries per second, averaged over minutes: what the present is compared with for a trend.
     slow: Option<f64>,
+    /// What was found for the newest second, so that a tick without news changes nothing.
+    last: Rates,
 }
 
 /// Rates in requests per second, slope in requests/s².
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     /// The steady rate.
     pub steady: f64,
@@ -51,10 +53,14 @@ impl Forecast {
     /// `doubt` is 1 for a law that was right lately and grows with every decision that had to be taken back; it raises
     /// the evidence that a change needs.
     pub fn rates(&mut self, window: &Window, fresh: i64, doubt: f64, k: &Constants) -> Rates {
+        if fresh <= 0 {
+            return self.last;
+        }
         // Retries echo trouble: they count as load, but a rise of them is no rise of demand.
         let sums = window.first_tries();
         let mean = |block: usize, w: usize| (sums[(block + 1) * w] - sums[block * w]) / w as f64;
-        let long = window.rate(0, k.steady_window.1, 0.0);
+        // The window's length is chosen without the newest seconds: more requests must never make it forget older ones.
+        let long = window.rate(fresh, k.steady_window.1, 0.0);
         let steady = ((k.steady_count / long.max(1e-9)) as i64).clamp(k.steady_window.0, k.steady_window.1);
         let first = window.rate(0, steady, 0.0);
         let echo = window.rate(0, steady, k.retry_cap) - first;
@@ -70,26 +76,26 @@ impl Forecast {
                 // One deviation less than what was counted: the largest of many counts is too large.
                 rates.fast = rates.fast.max(m0 - (m0 / w as f64).sqrt());
             }
-            // The three rises must be alike, or it is a step with noise on both sides.
-            let (rise, even) = ((m0 - m1).min(m1 - m2).min(m2 - m3), (m0 - m3) / 3.0);
+            // The three rises must be alike, or it is a step with noise on both sides. The newest may be larger: it counts
+            // no more than the smaller of the others, so that more requests now never speak against a slope.
+            let least = (m1 - m2).min(m2 - m3);
+            let newest = (m0 - m1).min(least);
+            let (rise, even) = (newest, (newest + m1 - m3) / 3.0);
             if window.age() >= 4 * w
                 && rise > k.slope_balance * even
                 && m0 - m3 > doubt * k.slope_significance * sigma
             {
                 rates.slope = rates.slope.max(rise / w as f64);
             }
-            if fresh > 0 {
-                self.learn(i, m0 - m1, noise, fresh as f64);
-            }
+            self.learn(i, m0 - m1, noise, fresh as f64);
         }
-        if fresh > 0 {
-            let seconds = fresh as f64;
-            let slow = self.slow.unwrap_or(first);
-            let keep = (-seconds / k.trend_memory).exp();
-            self.slow = Some(first + (slow - first) * keep).filter(|s| s.is_finite());
-            self.seen = (self.seen + fresh as f64).min(MEMORY);
-        }
+        let seconds = fresh as f64;
+        let slow = self.slow.unwrap_or(first);
+        let keep = (-seconds / k.trend_memory).exp();
+        self.slow = Some(first + (slow - first) * keep).filter(|s| s.is_finite());
+        self.seen = (self.seen + seconds).min(MEMORY);
         (rates.steady, rates.fast) = (rates.steady + echo, rates.fast + echo);
+        self.last = rates;
         rates
     }
 
@@ -124,8 +130,9 @@ mod tests {
             (Window::default(), Forecast::default(), Rates::default());
         for (second, &first_tries) in (1_000i64..).zip(counts) {
             let bucket = Bucket { second, first_tries, ..Bucket::default() };
-            let fresh =
-                window.merge(second + 1, &[Report { router: "a".into(), buckets: vec![bucket] }], &k).fresh;
+            let fresh = window
+                .merge(second + 1, &[Report { router: "a".into(), buckets: vec![bucket], gone: false }], &k)
+                .fresh;
             rates = forecast.rates(&window, fresh, 1.0, &k);
         }
         rates

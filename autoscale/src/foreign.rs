@@ -15,8 +15,8 @@ struct Override {
     by: String,
     reason: Option<String>,
     until: Millis,
-    /// Since when requests suffer under this ceiling.
-    suffering: Option<Millis>,
+    /// Since when requests suffer under this ceiling, and when they did last.
+    suffering: Option<(Millis, Millis)>,
     yielded: bool,
 }
 
@@ -29,38 +29,60 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Takes in a change; `ours` is what the law had decided before it.
-    pub fn take(&mut self, now: Millis, ours: u32, change: Option<&ForeignChange>, k: &Constants) {
+    /// Takes in a change; `ours` is what the law had decided before it, if it had. Says whether it is a new increase.
+    ///
+    /// The same number again confirms what is in force. A change that the law finds when it begins is a floor: keeping
+    /// pods that somebody asked for is the safe reading.
+    pub fn take(
+        &mut self,
+        now: Millis,
+        ours: Option<u32>,
+        change: Option<&ForeignChange>,
+        k: &Constants,
+    ) -> bool {
+        let mut is_increase = false;
         if let Some(change) = change {
             let at = change.at.as_millisecond();
             if self.seen.is_none_or(|seen| at > seen) {
                 self.seen = Some(at);
                 let ttl = change.ttl_seconds.map_or(k.override_ttl, f64::from);
-                self.current = (change.replicas != ours).then(|| Override {
-                    replicas: change.replicas,
-                    floor: change.replicas > ours,
-                    by: change.by.clone(),
-                    reason: change.reason.clone(),
-                    until: after(at, ttl),
-                    suffering: None,
-                    yielded: false,
-                });
+                let before = change.from.or(ours).unwrap_or(0);
+                let until = after(at, ttl);
+                if change.replicas == before {
+                    if let Some(o) = self.current.as_mut().filter(|o| o.replicas == before) {
+                        o.until = o.until.max(until);
+                    }
+                } else {
+                    is_increase = change.replicas > before;
+                    self.current = Some(Override {
+                        replicas: change.replicas,
+                        floor: is_increase,
+                        by: change.by.clone(),
+                        reason: change.reason.clone(),
+                        until,
+                        suffering: None,
+                        yielded: false,
+                    });
+                }
             }
         }
         if self.current.as_ref().is_some_and(|o| now >= o.until) {
             self.current = None;
         }
+        is_increase && self.current.is_some()
     }
 
-    /// Notes whether requests suffer while more pods are wanted; a ceiling yields after two minutes of it.
+    /// Notes whether requests suffer while more pods are wanted; a ceiling yields after two minutes of it, whatever
+    /// single good seconds lie between.
     pub fn suffer(&mut self, now: Millis, wanted: u32, suffering: bool, k: &Constants) {
         let Some(o) = self.current.as_mut().filter(|o| !o.floor) else { return };
-        if !(suffering && wanted > o.replicas) {
+        if suffering && wanted > o.replicas {
+            let since = o.suffering.map_or(now, |(since, _)| since);
+            o.suffering = Some((since, now));
+            o.yielded |= seconds_since(now, since) >= k.ceiling_patience;
+        } else if o.suffering.is_some_and(|(_, last)| seconds_since(now, last) >= k.ceiling_calm) {
             o.suffering = None;
-            return;
         }
-        let since = *o.suffering.get_or_insert(now);
-        o.yielded |= seconds_since(now, since) >= k.ceiling_patience;
     }
 
     /// The floor in force.
@@ -84,5 +106,52 @@ impl Foreign {
             left_seconds: seconds_since(o.until, now),
             yielded: o.yielded,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn change(at: i64, from: Option<u32>, replicas: u32) -> ForeignChange {
+        let at = Timestamp::from_second(at).unwrap_or_default();
+        ForeignChange { replicas, from, by: "alice".into(), reason: None, at, ttl_seconds: None }
+    }
+
+    #[test]
+    fn the_same_number_again_confirms_a_floor() {
+        let (mut f, k) = (Foreign::default(), Constants::default());
+        assert!(f.take(10_000, Some(5), Some(&change(10, None, 30)), &k));
+        assert!(!f.take(1_000_000, Some(30), Some(&change(1_000, None, 30)), &k));
+        assert_eq!(f.floor(), Some(30));
+        f.take(4_000_000, Some(30), None, &k);
+        assert_eq!(f.floor(), Some(30), "renewed for an hour");
+        f.take(4_600_000, Some(30), None, &k);
+        assert_eq!(f.floor(), None);
+    }
+
+    #[test]
+    fn a_law_that_begins_keeps_what_a_person_set() {
+        let (mut f, k) = (Foreign::default(), Constants::default());
+        f.take(20_000, None, Some(&change(10, None, 30)), &k);
+        assert_eq!((f.floor(), f.ceiling()), (Some(30), None));
+    }
+
+    #[test]
+    fn late_news_is_compared_with_what_it_changed() {
+        let (mut f, k) = (Foreign::default(), Constants::default());
+        f.take(20_000, Some(40), Some(&change(10, Some(5), 30)), &k);
+        assert_eq!((f.floor(), f.ceiling()), (Some(30), None), "an increase, though the law wants 40 by now");
+    }
+
+    #[test]
+    fn one_good_second_does_not_renew_a_ceilings_patience() {
+        let (mut f, k) = (Foreign::default(), Constants::default());
+        f.take(0, Some(9), Some(&change(0, None, 3)), &k);
+        for s in 0..=120 {
+            f.suffer(s * 1000, 9, s % 7 != 6, &k);
+        }
+        assert_eq!(f.ceiling(), None, "yielded");
     }
 }

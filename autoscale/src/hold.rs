@@ -12,8 +12,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// When each cause was last seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holds(BTreeMap<HoldReason, Millis>);
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Holds {
+    seen: BTreeMap<HoldReason, Millis>,
+    /// Share of errors in arrivals as this process usually has it: a process that always answers some requests with an
+    /// error still serves them.
+    errors: f64,
+    /// When that share was last learned.
+    learned: Option<Millis>,
+}
+
+/// Time constant in seconds of the usual share of errors.
+const ERRORS_MEMORY: f64 = 1800.0;
 
 /// What the rest of the law saw in this tick.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +47,11 @@ impl Holds {
         let timeouts = gave_up.timeouts > k.hold_timeouts * (base_rate * gave_up.seconds).max(few);
         let (recent, ended) = (window.sums(2, 28), window.sums(0, 28));
         let arrived = recent.first + recent.retries;
-        let completions = arrived >= few && ended.completed < k.hold_completions * arrived;
+        let completions = arrived >= few && {
+            let usual = ended.errors.min(self.errors * arrived);
+            ended.completed + usual < k.hold_completions * arrived
+        };
+        self.learn(now, arrived, ended.errors);
         let causes = [
             (HoldReason::SignalsUnknown, seen.unknown),
             (HoldReason::Timeouts, timeouts),
@@ -47,16 +61,23 @@ impl Holds {
         ];
         for (cause, is_seen) in causes {
             if is_seen {
-                self.0.insert(cause, now);
+                self.seen.insert(cause, now);
             }
         }
-        self.0.retain(|_, at| seconds_since(now, *at) < k.hold_release);
-        causes.iter().map(|(cause, _)| *cause).find(|cause| self.0.contains_key(cause))
+        self.seen.retain(|_, at| seconds_since(now, *at) < k.hold_release);
+        causes.iter().map(|(cause, _)| *cause).find(|cause| self.seen.contains_key(cause))
+    }
+
+    fn learn(&mut self, now: Millis, arrived: f64, errors: f64) {
+        let passed = seconds_since(now, *self.learned.get_or_insert(now)).min(60.0);
+        self.learned = Some(now);
+        let share = (errors / arrived.max(1.0)).clamp(0.0, 1.0);
+        self.errors += (share - self.errors) * (1.0 - (-passed / ERRORS_MEMORY).exp());
     }
 
     /// Whether this cause was seen at this very tick.
     pub fn is_fresh(&self, cause: HoldReason, now: Millis) -> bool {
-        self.0.get(&cause) == Some(&now)
+        self.seen.get(&cause) == Some(&now)
     }
 }
 
@@ -67,7 +88,8 @@ mod tests {
 
     fn minute(window: &mut Window, from: i64, bucket: &Bucket) {
         for second in from..from + 60 {
-            let report = Report { router: "a".into(), buckets: vec![Bucket { second, ..*bucket }] };
+            let report =
+                Report { router: "a".into(), buckets: vec![Bucket { second, ..*bucket }], gone: false };
             window.merge(second + 1, &[report], &Constants::default());
         }
     }
@@ -98,9 +120,24 @@ mod tests {
             &[Report {
                 router: "a".into(),
                 buckets: vec![Bucket { second: 10, first_tries: 3, ..Bucket::default() }],
+                gone: false,
             }],
             &k,
         );
         assert_eq!(holds.look(11_000, &window, Seen::default(), &k), None, "three requests prove nothing");
+    }
+
+    #[test]
+    fn errors_that_are_always_there_do_not_forbid_scaling_in_for_ever() {
+        let k = Constants::default();
+        let (mut window, mut holds) = (Window::default(), Holds::default());
+        let failing = Bucket { first_tries: 100, completed: 92, errors: 8, ..Bucket::default() };
+        let mut held = Vec::new();
+        for minute in 0..240i64 {
+            self::minute(&mut window, 1_000 + 60 * minute, &failing);
+            held.push(holds.look(1_000 * (1_060 + 60 * minute), &window, Seen::default(), &k).is_some());
+        }
+        assert!(held[..10].iter().all(|h| *h), "news at first");
+        assert!(!held[239], "usual after hours");
     }
 }

@@ -51,6 +51,9 @@ pub struct Hints {
 pub struct ForeignChange {
     /// The replicas that were set.
     pub replicas: u32,
+    /// The replicas before, if they are known; they tell an increase from a decrease even when the news comes late.
+    #[serde(default)]
+    pub from: Option<u32>,
     /// Who set them (the field manager or the user).
     pub by: String,
     /// Why, if they said so.

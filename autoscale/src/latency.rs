@@ -19,6 +19,15 @@ struct Probe {
     p95: f64,
 }
 
+/// Pods that the latency asks for; 0 is nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// A step that is not judged yet: it goes at once if it does not help.
+    pub probe: u32,
+    /// A step that helped: earned like any other demand.
+    pub earned: u32,
+}
+
 /// What is remembered about latency-driven steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -48,34 +57,45 @@ pub struct View {
 
 impl Latency {
     /// Pods that the latency asks for.
-    pub fn ask(&mut self, now: Millis, view: View, k: &Constants) -> Option<u32> {
+    pub fn ask(&mut self, now: Millis, view: View, k: &Constants) -> Ask {
+        let mut ask = Ask::default();
         if self.blocked_until.is_some_and(|until| now < until) {
-            return None;
+            return ask;
         }
         self.blocked_until = None;
         if let Some(probe) = self.probe {
             if seconds_since(now, probe.at) < view.cold_start + k.probe_after {
-                return Some(probe.to);
+                return Ask { probe: probe.to, ..ask };
             }
-            self.judge(now, probe, view, k);
-            if self.blocked_until.is_some() {
-                return None;
+            if self.judge(now, probe, view, k) {
+                ask.earned = probe.to;
+            } else if self.blocked_until.is_some() {
+                return ask;
             }
         }
         let above = view.p95 > view.target && view.wait_share > k.wait_share;
-        if !above || !view.p95.is_finite() || view.ready == 0 {
-            return None;
+        if above && view.p95.is_finite() && view.ready > 0 {
+            let to = ceil(f64::from(view.ready) * self.step(view, k));
+            self.probe = Some(Probe { at: now, from: view.ready, to, p95: view.p95 });
+            ask.probe = to;
         }
-        let to = ceil(f64::from(view.ready) * (view.p95 / view.target).min(2.0));
-        self.probe = Some(Probe { at: now, from: view.ready, to, p95: view.p95 });
-        Some(to)
+        ask
     }
 
-    fn judge(&mut self, now: Millis, probe: Probe, view: View, k: &Constants) {
+    /// The next step as a multiple of the ready pods: by as much as p95 is above its target, but the smallest one where
+    /// more pods have not helped before.
+    fn step(&self, view: View, k: &Constants) -> f64 {
+        let (least, most) = k.probe_step;
+        let is_known_to_end = self.block > 0.0 && self.saturation.is_some_and(|s| view.ready >= s);
+        if is_known_to_end { least } else { (view.p95 / view.target).clamp(least, most) }
+    }
+
+    /// Whether the step helped; two that did not silence the term.
+    fn judge(&mut self, now: Millis, probe: Probe, view: View, k: &Constants) -> bool {
         self.probe = None;
         if view.p95 <= view.target || view.p95 <= probe.p95 * k.probe_helped {
             (self.misses, self.saturation, self.block) = (0, None, 0.0);
-            return;
+            return true;
         }
         self.misses += 1;
         self.saturation = Some(self.saturation.map_or(probe.from, |s| s.min(probe.from)));
@@ -84,6 +104,7 @@ impl Latency {
             self.blocked_until = Some(after(now, self.block));
             self.misses = 0;
         }
+        false
     }
 
     /// Forgets a step that can no longer be judged, because the downstream became slow meanwhile.
@@ -105,17 +126,21 @@ mod tests {
 
     const SLOW: View = View { p95: 900.0, target: 300.0, wait_share: 0.6, ready: 4, cold_start: 25.0 };
 
+    const fn probe(probe: u32) -> Ask {
+        Ask { probe, earned: 0 }
+    }
+
     #[test]
     fn two_steps_that_do_not_help_are_taken_back_and_block_for_longer_each_time() {
         let k = Constants::default();
         let mut l = Latency::default();
-        assert_eq!(l.ask(0, SLOW, &k), Some(8));
-        assert_eq!(l.ask(54_000, SLOW, &k), Some(8), "judged only after cold start + 30 s");
-        assert_eq!(l.ask(55_000, View { ready: 8, ..SLOW }, &k), Some(16));
-        assert_eq!(l.ask(110_000, View { ready: 16, ..SLOW }, &k), None, "reverted");
+        assert_eq!(l.ask(0, SLOW, &k), probe(8));
+        assert_eq!(l.ask(54_000, SLOW, &k), probe(8), "judged only after cold start + 30 s");
+        assert_eq!(l.ask(55_000, View { ready: 8, ..SLOW }, &k), probe(16));
+        assert_eq!(l.ask(110_000, View { ready: 16, ..SLOW }, &k), probe(0), "reverted");
         assert!(matches!(l.condition(110_000), Some(Condition::LatencyBlocked { saturation: 4, .. })));
-        assert_eq!(l.ask(709_000, SLOW, &k), None);
-        assert_eq!(l.ask(710_000, SLOW, &k), Some(8), "tried again after 10 min");
+        assert_eq!(l.ask(709_000, SLOW, &k), probe(0));
+        assert_eq!(l.ask(710_000, SLOW, &k), probe(5), "tried again after 10 min, with care");
         l.ask(765_000, SLOW, &k);
         l.ask(820_000, SLOW, &k);
         assert!(
@@ -124,16 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_helps_is_followed_by_another_while_needed() {
+    fn a_step_that_helps_is_earned_and_followed_by_another_while_needed() {
         let k = Constants::default();
         let mut l = Latency::default();
         l.ask(0, SLOW, &k);
-        assert_eq!(l.ask(60_000, View { p95: 400.0, ready: 8, ..SLOW }, &k), Some(11));
+        assert_eq!(l.ask(60_000, View { p95: 400.0, ready: 8, ..SLOW }, &k), Ask { probe: 11, earned: 8 });
+        assert_eq!(l.ask(120_000, View { p95: 200.0, ready: 11, ..SLOW }, &k), Ask { probe: 0, earned: 11 });
     }
 
     #[test]
     fn slow_requests_without_a_queue_ask_for_no_pods() {
         let k = Constants::default();
-        assert_eq!(Latency::default().ask(0, View { wait_share: 0.1, ..SLOW }, &k), None);
+        assert_eq!(Latency::default().ask(0, View { wait_share: 0.1, ..SLOW }, &k), probe(0));
     }
 }

@@ -36,6 +36,8 @@ pub mod latency;
 pub mod limits;
 mod math;
 mod output;
+pub mod pod_size;
+mod reading;
 pub mod schedule;
 mod settings;
 mod signals;

@@ -90,6 +90,9 @@ pub struct Report {
     pub router: String,
     /// Buckets in ascending order of their second; older than what was already merged is ignored, so overlap is safe.
     pub buckets: Vec<Bucket>,
+    /// The router has ended, as somebody who knows it says (its pod is gone): nothing more is expected from it.
+    #[serde(default)]
+    pub gone: bool,
 }
 
 impl Report {

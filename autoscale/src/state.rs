@@ -14,7 +14,8 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Everything the law remembers: a plain value that survives a restart as JSON. Begin with `State::default()`.
+/// Everything the law remembers: a plain value that survives a restart as JSON, bit by bit where the reader has
+/// `serde_json`'s feature `float_roundtrip`. Begin with `State::default()`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
@@ -68,6 +69,14 @@ impl Slots {
     /// The slots known now.
     pub(crate) fn get(self, k: &Constants) -> f64 {
         self.0.filter(|c| c.is_finite()).unwrap_or(k.slots_unknown).clamp(1.0, 1000.0)
+    }
+
+    /// Learns that pods are full: requests wait although each pod works on only so many.
+    pub(crate) fn full(&mut self, busy_per_pod: f64, k: &Constants) {
+        let c = self.get(k);
+        if busy_per_pod >= 0.5 && busy_per_pod < c {
+            self.0 = Some((0.8 * c + 0.2 * busy_per_pod).clamp(1.0, 1000.0));
+        }
     }
 
     /// Learns from one look at the pods; `slowdown` is S/S₀.

@@ -10,39 +10,15 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod sums;
+pub use sums::Sums;
+
 /// Seconds of history in use.
 const KEPT: i64 = 96;
 /// Cells of the ring: a power of two, so finding one is cheap.
 const CELLS_OF_RING: i64 = 128;
 /// More than this in one second of one process is no count but a fault.
 const ABSURD: u32 = 10_000_000;
-
-/// Sums over some seconds; gauges are averages over them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Sums {
-    /// How many seconds.
-    pub seconds: f64,
-    /// First tries.
-    pub first: f64,
-    /// Retries.
-    pub retries: f64,
-    /// Answered without error.
-    pub completed: f64,
-    /// Answered with an error.
-    pub errors: f64,
-    /// Given up.
-    pub timeouts: f64,
-    /// Requests waiting, on average.
-    pub waiting: f64,
-    /// Requests being served, on average.
-    pub busy: f64,
-    /// Open streams, on average.
-    pub streams: f64,
-    /// Waiting time in seconds, summed.
-    pub wait: f64,
-    /// Service time in seconds, summed.
-    pub service: f64,
-}
 
 /// One merged second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +29,7 @@ struct Second {
     completed: u32,
     errors: u32,
     timeouts: u32,
+    finished: u32,
     in_flight: u32,
     waiting: u32,
     streams: u32,
@@ -160,6 +137,7 @@ impl Window {
         sum(&mut cell.completed, b.completed);
         sum(&mut cell.errors, b.errors);
         sum(&mut cell.timeouts, b.timeouts);
+        sum(&mut cell.finished, b.service.total().try_into().unwrap_or(u32::MAX));
         sum(&mut cell.in_flight, b.in_flight);
         sum(&mut cell.waiting, b.waiting);
         sum(&mut cell.streams, b.streams);
@@ -171,10 +149,15 @@ impl Window {
         }
     }
 
-    /// A router that is no longer named is kept as missing for a minute and a half, then forgotten.
+    /// A router that is known to have ended is forgotten at once; one that is no longer named is kept as missing for a
+    /// minute and a half.
     fn forget_gone(&mut self, now: i64, reports: &[Report]) {
         self.routers.retain(|name, last| {
-            now.saturating_sub(*last) < KEPT || reports.iter().any(|r| r.router == *name)
+            let mut mine = reports.iter().filter(|r| r.router == *name).peekable();
+            match mine.peek() {
+                Some(_) => !mine.any(|r| r.gone),
+                None => now.saturating_sub(*last) < KEPT,
+            }
         });
     }
 
@@ -195,7 +178,7 @@ impl Window {
         if self.routers.is_empty() || self.routers.keys().any(|n| !named(n)) {
             return Some(Unknown::Missing);
         }
-        if reports.iter().any(|r| !self.routers.contains_key(&r.router)) {
+        if reports.iter().any(|r| !r.gone && !self.routers.contains_key(&r.router)) {
             return Some(Unknown::Missing);
         }
         if self.routers.values().any(|&last| now.saturating_sub(last) > k.stale) {
@@ -213,74 +196,6 @@ impl Window {
     /// How many seconds of history there are, at most what is kept.
     pub fn age(&self) -> i64 {
         self.head.map_or(0, |h| (h.saturating_sub(self.first).saturating_add(1)).clamp(0, KEPT))
-    }
-
-    /// Sums over `len` seconds of which the newest lies `skip` seconds before the head; shorter while history is short.
-    pub fn sums(&self, skip: i64, len: i64) -> Sums {
-        let Some(head) = self.head else { return Sums::default() };
-        let until = (skip + len).min(self.age());
-        // Whole numbers: fast to add, and exact.
-        let (mut n, mut wait, mut service) = ([0u64; 8], 0u64, 0u64);
-        for back in skip..until {
-            let second = head.saturating_sub(back);
-            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
-            if c.at != second {
-                continue;
-            }
-            let busy = c.in_flight.saturating_sub(c.waiting);
-            let cell = [c.first, c.retries, c.completed, c.errors, c.timeouts, c.waiting, busy, c.streams];
-            n.iter_mut().zip(cell).for_each(|(sum, more)| *sum += u64::from(more));
-            wait = wait.saturating_add(c.wait_us);
-            service = service.saturating_add(c.service_us);
-        }
-        let seconds = (until - skip).max(0) as f64;
-        let [first, retries, completed, errors, timeouts, waiting, busy, streams] = n.map(|n| n as f64);
-        let over = seconds.max(1.0);
-        Sums {
-            seconds,
-            first,
-            retries,
-            completed,
-            errors,
-            timeouts,
-            waiting: waiting / over,
-            busy: busy / over,
-            streams: streams / over,
-            wait: wait as f64 / 1e6,
-            service: service as f64 / 1e6,
-        }
-    }
-
-    /// First tries of the newest 0, 1, 2 … 64 seconds: the sum of any stretch is a difference of two of these.
-    pub fn first_tries(&self) -> [f64; 65] {
-        let mut all = [0.0; 65];
-        let Some(head) = self.head else { return all };
-        let (mut sum, age) = (0.0, self.age());
-        for (back, cell) in (0i64..).zip(&mut all[1..]) {
-            let second = head.saturating_sub(back);
-            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
-            if back < age && c.at == second {
-                sum += f64::from(c.first);
-            }
-            *cell = sum;
-        }
-        all
-    }
-
-    /// Arrivals per second over such a window: first tries, and retries up to `cap` times their number.
-    pub fn rate(&self, skip: i64, len: i64, cap: f64) -> f64 {
-        let (mut first, mut retries, mut n) = (0.0, 0.0, 0.0f64);
-        let Some(head) = self.head else { return 0.0 };
-        for back in skip..(skip + len).min(self.age()) {
-            let second = head.saturating_sub(back);
-            n += 1.0;
-            let c = &self.ring[second.rem_euclid(CELLS_OF_RING) as usize];
-            if c.at == second {
-                first += f64::from(c.first);
-                retries += f64::from(c.retries);
-            }
-        }
-        (first + retries.min(first * cap)) / n.max(1.0)
     }
 }
 

@@ -37,6 +37,7 @@ fn a_manual_scale_out_is_kept_for_its_hour_and_then_given_back_slowly() {
     p.seconds(400, healthy(100));
     p.input.foreign = Some(ForeignChange {
         replicas: 30,
+        from: None,
         by: "alice".into(),
         reason: Some("sale at noon".into()),
         at: p.input.now,
@@ -57,6 +58,7 @@ fn a_manual_ceiling_yields_after_two_minutes_of_suffering_and_says_so() {
     p.seconds(400, healthy(100));
     p.input.foreign = Some(ForeignChange {
         replicas: 3,
+        from: None,
         by: "bob".into(),
         reason: None,
         at: p.input.now,

@@ -4,7 +4,7 @@ use autoscale::{Unknown, window::Window};
 
 fn report(router: &str, seconds: &[(i64, u32)]) -> Report {
     let bucket = |&(second, first_tries): &(i64, u32)| Bucket { second, first_tries, ..Bucket::default() };
-    Report { router: router.into(), buckets: seconds.iter().map(bucket).collect() }
+    Report { router: router.into(), buckets: seconds.iter().map(bucket).collect(), gone: false }
 }
 
 #[test]
@@ -42,4 +42,16 @@ fn a_router_that_is_no_longer_named_is_missing_and_later_forgotten() {
     assert_eq!(w.merge(102, &[report("a", &[(101, 5)])], &k).unknown, Some(Unknown::Missing));
     let all: Vec<(i64, u32)> = (102..300).map(|s| (s, 5)).collect();
     assert_eq!(w.merge(300, &[report("a", &all)], &k).unknown, None);
+}
+
+#[test]
+fn a_router_that_is_known_to_have_ended_blinds_nobody() {
+    let k = Constants::default();
+    let mut w = Window::default();
+    w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
+    let last = Report { gone: true, ..report("b", &[(101, 1)]) };
+    assert_eq!(w.merge(102, &[report("a", &[(101, 5)]), last.clone()], &k).unknown, None);
+    assert!((w.rate(0, 1, 1.0) - 6.0).abs() < 1e-9, "its last second counts");
+    assert_eq!(w.merge(103, &[report("a", &[(102, 12)]), last], &k).unknown, None);
+    assert_eq!((w.head(), w.rate(0, 1, 1.0)), (Some(102), 12.0), "the head waits for nobody");
 }

@@ -88,7 +88,7 @@ impl Admin {
         let reports: std::collections::BTreeMap<&str, Report> = known(&table)
             .map(|(live, busy)| {
                 let buckets = busy.seconds_after(after.unwrap_or(i64::MIN));
-                (live.route.name.as_str(), Report { router: self.router.clone(), buckets })
+                (live.route.name.as_str(), Report { router: self.router.clone(), buckets, gone: false })
             })
             .collect();
         let body = serde_json::to_vec(&reports).unwrap_or_default();

@@ -15,9 +15,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Row {
     pub trace: String,
     pub law: String,
+    /// [`Trace::fingerprint`]: a result of another trace of the same name is not taken for this one's.
+    pub fingerprint: u64,
     pub score: Score,
     /// Pod-hours over the oracle's.
     pub cost: f64,
+}
+
+impl Row {
+    /// Whether this is a result of that very trace.
+    pub fn is_of(&self, trace: &Trace) -> bool {
+        self.trace == trace.name && self.fingerprint == trace.fingerprint()
+    }
 }
 
 /// A trace on which a peer is better.
@@ -42,7 +51,7 @@ pub fn compare(
     let jobs: Vec<(&Trace, &str)> = traces
         .iter()
         .flat_map(|t| std::iter::once("oracle").chain(laws.iter().copied()).map(move |law| (t, law)))
-        .filter(|(t, law)| *law != "oracle" || !known.iter().any(|r| r.trace == t.name))
+        .filter(|(t, law)| *law != "oracle" || !known.iter().any(|r| r.is_of(t)))
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {
@@ -53,15 +62,25 @@ pub fn compare(
                 None => oracle(trace),
             };
             let score = score(&outcome);
-            done.push(Row { trace: trace.name.clone(), law: (*law).to_owned(), score, cost: 0.0 });
+            done.push(Row {
+                trace: trace.name.clone(),
+                law: (*law).to_owned(),
+                fingerprint: trace.fingerprint(),
+                score,
+                cost: 0.0,
+            });
         }
         done
     };
     let mut rows: Vec<Row> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().filter_map(|h| h.join().ok()).flatten().collect()
+        // A law that panics must not vanish from the table.
+        let join = |h: std::thread::ScopedJoinHandle<'_, Vec<Row>>| {
+            h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        handles.into_iter().flat_map(join).collect()
     });
-    rows.extend(known.iter().filter(|r| traces.iter().any(|t| t.name == r.trace)).cloned());
+    rows.extend(known.iter().filter(|r| traces.iter().any(|t| r.is_of(t))).cloned());
     finish(rows, traces, laws)
 }
 

@@ -124,6 +124,7 @@ fn happen(
                 fleet.resize(step, replicas);
                 *foreign = Some(ForeignChange {
                     replicas,
+                    from: None,
                     by: "kubectl-scale".into(),
                     reason: None,
                     at: time(second),

@@ -158,7 +158,9 @@ fn compare_all(
     };
     let rows = compare(&traces, &laws, &options.constants()?, options.threads, &known);
     if let Some(file) = &cache {
-        let fresh = rows.iter().filter(|r| r.law == "oracle" && !known.iter().any(|k| k.trace == r.trace));
+        let fresh = rows
+            .iter()
+            .filter(|r| r.law == "oracle" && !known.iter().any(|k| k.fingerprint == r.fingerprint));
         let oracles: Vec<&Row> = known.iter().chain(fresh).collect();
         fs::write(file, serde_json::to_string(&oracles)?)?;
     }

@@ -44,7 +44,7 @@ fn input(second: u32, environment: u32) -> Input {
         bucket.service.record(100.0 + f64::from(i) * 10.0);
         bucket.latency.record(100.0 + f64::from(i) * 11.0);
     }
-    let report = |router: &str| Report { router: router.into(), buckets: vec![bucket] };
+    let report = |router: &str| Report { router: router.into(), buckets: vec![bucket], gone: false };
     Input {
         now: time(second),
         release: "v42".into(),

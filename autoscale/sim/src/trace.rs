@@ -127,6 +127,14 @@ impl Trace {
         ((busy / (0.7 * f64::from(self.slots))).ceil() as u32).clamp(self.bounds.0, self.bounds.1)
     }
 
+    /// A number that differs, as good as certainly, for traces that differ in anything (FNV-1a of everything in them).
+    pub fn fingerprint(&self) -> u64 {
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let rate = self.rate.iter().flat_map(|r| r.to_bits().to_le_bytes());
+        let rest = format!("{:?}", Self { rate: Vec::new(), ..self.clone() });
+        rate.chain(rest.into_bytes()).fold(0xcbf2_9ce4_8422_2325, fnv)
+    }
+
     /// The same trace with a healthy downstream, which is what the oracle is measured against.
     pub fn healthy(&self) -> Self {
         let events = self.events.iter().copied();

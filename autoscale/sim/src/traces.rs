@@ -163,7 +163,16 @@ fn operations(d: &mut Draw) -> Vec<Trace> {
         events: vec![roll],
         ..d.trace("rollout", "a release that is 30% slower rolls out", 2 * 3600, move |_| high / 1.5)
     };
-    vec![outage, router, manual, rollout]
+    vec![outage, router, manual, rollout, rewrite(d)]
+}
+
+/// A release whose requests take twice as long, for good: not a slow downstream, but the new normal.
+fn rewrite(d: &mut Draw) -> Trace {
+    let (mean, at, factor) = (d.number(120.0, 1.4), d.at(3000.0), d.number(2.0, 1.2));
+    Trace {
+        events: vec![Event::RollOut { at, factor }],
+        ..d.trace("rewrite", "a release that is twice as slow rolls out", 2 * 3600, move |_| mean)
+    }
 }
 
 #[cfg(test)]

@@ -40,11 +40,19 @@ impl Life {
         let report = |(name, b): (&str, &Option<Bucket>)| Report {
             router: name.into(),
             buckets: b.iter().map(|b| Bucket { second: self.now - 1, ..*b }).collect(),
+            gone: false,
         };
         let reports = ["a", "b"].into_iter().zip(&s.buckets).map(report).collect();
         let foreign = s.foreign.map(|replicas| {
             self.changed = self.now;
-            ForeignChange { replicas, by: "x".into(), reason: None, at: at(self.now), ttl_seconds: None }
+            ForeignChange {
+                replicas,
+                from: None,
+                by: "x".into(),
+                reason: None,
+                at: at(self.now),
+                ttl_seconds: None,
+            }
         });
         Input {
             now: at(self.now),

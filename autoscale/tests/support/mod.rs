@@ -23,6 +23,7 @@ pub fn healthy(rate: u32) -> Bucket {
 }
 
 /// A process under the law.
+#[derive(Clone)]
 pub struct Process {
     pub settings: Settings,
     pub state: State,
@@ -54,7 +55,8 @@ impl Process {
         let buckets = bucket.map(|b| Bucket { second: self.second, ..b });
         self.second += 1;
         self.input.now = Timestamp::from_second(self.second).unwrap();
-        self.input.reports = vec![Report { router: "a".into(), buckets: buckets.into_iter().collect() }];
+        self.input.reports =
+            vec![Report { router: "a".into(), buckets: buckets.into_iter().collect(), gone: false }];
         let decision = decide(&self.settings, &Constants::default(), &mut self.state, &self.input);
         self.input.replicas = decision.replicas;
         self.last.insert(decision)

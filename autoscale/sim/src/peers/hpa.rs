@@ -35,7 +35,13 @@ pub struct Hpa {
 
 /// ⌈replicas × ratio⌉ unless the ratio is within the tolerance.
 fn by_ratio(replicas: u32, ratio: f64) -> u32 {
-    if (ratio - 1.0).abs() <= 0.1 { replicas } else { (f64::from(replicas) * ratio - 1e-9).ceil() as u32 }
+    of_ready(replicas, replicas, ratio)
+}
+
+/// ⌈ready × ratio⌉, or the replicas as they are within the tolerance: `getUsageRatioReplicaCount`, for a value of the
+/// whole process. Pods that start do not count, so a value that stays high does not multiply what it has ordered.
+fn of_ready(replicas: u32, ready: u32, ratio: f64) -> u32 {
+    if (ratio - 1.0).abs() <= 0.1 { replicas } else { (f64::from(ready) * ratio - 1e-9).ceil() as u32 }
 }
 
 /// Most replicas after one loop: the larger of twice as many and four more.
@@ -59,9 +65,8 @@ impl Hpa {
             Metric::Completed(target) => Some(per_pod(mean(60, |b| b.completed)?, target)),
             Metric::Arrivals(target) => Some(per_pod(mean(60, |b| b.first_tries + b.retries)?, target)),
             Metric::P95(target) => {
-                // Pods that start do not answer, so the ratio applies to those that are ready.
                 let ratio = self.recent.latency(now, 60, 0.95)? / target;
-                Some(if ratio > 1.0 { by_ratio(replicas, ratio) } else { by_ratio(view.fleet.ready, ratio) })
+                Some(of_ready(replicas, view.fleet.ready, ratio))
             }
             Metric::Keda { concurrency, rate } => {
                 let in_flight = mean(1, |b| b.in_flight + b.streams)?;
@@ -108,6 +113,14 @@ mod tests {
         assert_eq!((by_ratio(10, 1.09), by_ratio(10, 0.91), by_ratio(10, 1.11)), (10, 10, 12));
         // replica_calculator_test.go: 3 replicas at 30, 50 and 30 of target 20 … 5 at 0.3/0.5/0.7 of 0.3 → 5.
         assert_eq!(by_ratio(3, 1.5 / (3.0 * 0.3)), 5);
+    }
+
+    #[test]
+    fn a_value_of_the_whole_process_multiplies_the_ready_pods() {
+        // getUsageRatioReplicaCount: 10 replicas of which 4 are ready, value twice its target: 8, not 20.
+        assert_eq!(of_ready(10, 4, 2.0), 8);
+        assert_eq!(of_ready(10, 4, 1.05), 10, "within the tolerance the current replicas stay");
+        assert_eq!(of_ready(10, 4, 0.5), 2);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use autoscale::{Constants, Decision, Hints, Input, Pods, Report, Settings, State
 
 /// The law with its memory.
 pub struct Keelway {
-    settings: Settings,
+    /// What its user wrote.
+    pub settings: Settings,
     constants: Constants,
     state: State,
     /// The last decision, for pictures and tests.
@@ -28,6 +29,7 @@ pub fn input(view: &View<'_>) -> Input {
     let report = |(name, bucket): (&str, &Option<autoscale::Bucket>)| Report {
         router: name.into(),
         buckets: bucket.iter().copied().collect(),
+        gone: false,
     };
     Input {
         now: time(view.second),

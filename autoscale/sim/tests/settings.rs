@@ -1,0 +1,50 @@
+//! Our law as users write it when they do not know their slots: requests per minute, a p95, or nothing but a range.
+use autoscale::{Constants, Settings};
+use autoscale_sim::{
+    law::run,
+    peers::keelway::Keelway,
+    score::{Score, score},
+    trace::Trace,
+    traces::family,
+};
+
+fn trace(name: &str) -> Trace {
+    family(0).into_iter().find(|t| t.name == name).unwrap_or_else(|| unreachable!("no trace {name}"))
+}
+
+fn play(trace: &Trace, settings: Settings) -> Score {
+    let mut law = Keelway::new(trace, Constants::default());
+    law.settings = settings;
+    score(&run(trace, &mut law))
+}
+
+fn of(trace: &Trace) -> Settings {
+    Settings::between(trace.bounds.0, trace.bounds.1)
+}
+
+#[test]
+fn requests_per_minute_alone_follow_a_step() {
+    let trace = trace("step");
+    let declared = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
+    // 70% of four slots of 0.2 s are 14 requests per second.
+    let rpm = play(&trace, Settings { rpm: Some(840.0), ..of(&trace) });
+    assert!(rpm.violations_pct < declared.violations_pct + 0.3, "{rpm:?} beside {declared:?}");
+    assert!(rpm.pod_hours < declared.pod_hours * 1.5, "{rpm:?} beside {declared:?}");
+}
+
+#[test]
+fn slots_that_nobody_declared_are_learned_from_full_pods() {
+    let trace = trace("step");
+    let declared = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
+    let learned = play(&trace, of(&trace));
+    assert!(learned.violations_pct < declared.violations_pct + 2.0, "{learned:?} beside {declared:?}");
+    assert!(learned.pod_hours < declared.pod_hours * 1.5, "{learned:?} beside {declared:?}");
+}
+
+#[test]
+fn a_p95_alone_keeps_most_requests_in_time() {
+    let trace = trace("ramp");
+    let p95 = play(&trace, Settings { p95: Some(500.0), ..of(&trace) });
+    assert!(p95.violations_pct < 2.0, "{p95:?}");
+    assert!(p95.reversals < 30, "{p95:?}");
+}

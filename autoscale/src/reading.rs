@@ -1,0 +1,103 @@
+//! What the signals say in one tick, and what is learned from them.
+use crate::{
+    baseline::Healthy,
+    constants::Constants,
+    downstream::{Downstream, Look, Service},
+    input::Input,
+    math::{Millis, ratio},
+    signals::second_of,
+    state::State,
+    window::Merged,
+};
+
+/// Time constants of the fading histograms, in seconds: service time must show a slow database soon, p95 must not jump.
+const FADE: (f64, f64) = (5.0, 30.0);
+
+/// What the signals say in this tick.
+pub struct Signals {
+    /// What the merge found.
+    pub merged: Merged,
+    /// Recent median service time in seconds.
+    pub p50: Option<f64>,
+    /// Recent p95 of the latency in ms.
+    pub p95: Option<f64>,
+    /// Whether something behind the pods is slow.
+    pub look: Look,
+    /// Requests waiting, over the last two seconds.
+    pub waiting: f64,
+    /// Open streams, over the last two seconds.
+    pub streams: f64,
+    /// Share of the latency that is waiting, over ten seconds.
+    pub wait_share: f64,
+    /// Requests being served, over ten seconds.
+    pub busy: f64,
+    /// The present service time in seconds while the pods are short of CPU: more of them do help then. 0 otherwise.
+    pub starved: f64,
+}
+
+/// Merges the reports and learns from them.
+pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals {
+    let is_new = state.baseline.release(now, &input.release, k);
+    if is_new && state.downstream.is_healthy() {
+        state.downstream = Downstream::default();
+    }
+    let merged = state.window.merge(second_of(input.now), &input.reports, k);
+    let fresh = merged.fresh as f64;
+    state.service.add(&merged.service, fresh, FADE.0);
+    state.latency_seen.add(&merged.latency, fresh, FADE.1);
+    let p50 = state.service.quantile(0.5, k).map(|ms| ms / 1000.0);
+    let p95 = state.latency_seen.quantile(0.95, k);
+    let s0 = state.baseline.get().filter(|_| state.baseline.is_own());
+    let throttled = input.hints.cpu_throttled.is_some_and(|share| share > k.throttled_high);
+    let service = Service { p50, healthy: s0, throttled };
+    let look = state.downstream.look(now, &state.window, service, k);
+    if let Some(present) = look.accepted {
+        state.baseline.accept(present);
+    }
+    let last = state.window.sums(0, 2);
+    let recent = state.window.sums(0, 10);
+    let wait_share = ratio(recent.wait, recent.wait + recent.service).unwrap_or(0.0);
+    if merged.fresh > 0 && merged.unknown.is_none() {
+        learn(k, state, input, &merged, &look, (p50, s0, wait_share));
+    }
+    Signals {
+        merged,
+        p50,
+        p95,
+        look,
+        waiting: last.waiting,
+        streams: last.streams,
+        wait_share,
+        busy: recent.busy,
+        starved: ratio(recent.service, recent.finished).filter(|_| throttled).unwrap_or(0.0),
+    }
+}
+
+/// Learns S₀ and the slots of a pod from seconds that became complete.
+fn learn(
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    merged: &Merged,
+    look: &Look,
+    (p50, s0, wait_share): (Option<f64>, Option<Healthy>, f64),
+) {
+    let new = state.window.sums(0, merged.fresh);
+    let recent = state.window.sums(0, 10);
+    let pods = f64::from(input.pods.ready.max(1));
+    let faults = new.errors + new.timeouts;
+    let flawless = faults <= k.hold_timeouts * (new.finished + faults);
+    // The first release is learned from whatever comes, one that settles from whatever it answers well: there is
+    // nothing yet to call slow or healthy by. A downstream that was slow before the release stays slow.
+    let anything = state.baseline.get().is_none() || (flawless && !state.baseline.is_own());
+    let healthy = flawless && wait_share < k.wait_healthy && !look.suspect;
+    if healthy || (anything && look.slow.is_none()) {
+        state.baseline.learn(&new, &merged.service);
+    }
+    let slowdown = s0.zip(p50).map_or(1.0, |(s0, p50)| p50 / s0.p50);
+    if slowdown <= k.slow_enter && recent.waiting >= pods && wait_share > k.wait_share {
+        state.slots.full(recent.busy / pods, k);
+    } else if s0.is_some() && p50.is_some() && !look.suspect {
+        state.slots.learn(recent.busy / pods, slowdown, k);
+    }
+}

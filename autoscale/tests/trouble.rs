@@ -1,0 +1,123 @@
+//! Troubles that people make or meet, and that must end by themselves.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts of requests are small and positive
+
+mod support;
+use autoscale::{Bucket, Condition, ForeignChange, ScaleToZero};
+use support::{Process, healthy};
+
+/// A second in which `rate` requests of so many seconds are answered.
+fn answered(rate: u32, service: f64) -> Bucket {
+    let mut b = Bucket {
+        in_flight: (f64::from(rate) * service) as u32,
+        service_seconds: f64::from(rate) * service,
+        ..healthy(rate)
+    };
+    (b.service, b.latency) = Default::default();
+    (0..rate).for_each(|_| b.service.record(service * 1000.0));
+    (0..rate).for_each(|_| b.latency.record(service * 1000.0));
+    b
+}
+
+fn is_slow(p: &Process) -> bool {
+    p.last.as_ref().unwrap().conditions.iter().any(|c| matches!(c, Condition::DownstreamSlow { .. }))
+}
+
+#[test]
+fn a_release_that_is_twice_as_slow_gets_its_pods_and_is_no_slow_downstream() {
+    let mut p = Process::new(9);
+    p.seconds(900, healthy(100));
+    p.input.release = "v2".into();
+    p.seconds(60, healthy(100)); // the old pods still answer
+    p.seconds(600, answered(100, 0.4));
+    assert!(!is_slow(&p), "{}", p.words());
+    let n = p.last.as_ref().unwrap().replicas;
+    assert!((11..=14).contains(&n), "(40 + √40)/4 = 11.6: {}", p.words());
+    // Its own value tells slow from healthy again.
+    p.seconds(1_000, answered(100, 0.4));
+    let mut slow = answered(30, 2.0);
+    (slow.first_tries, slow.waiting) = (100, 900);
+    slow.in_flight += 900;
+    p.seconds(60, slow);
+    assert!(is_slow(&p), "{}", p.words());
+}
+
+#[test]
+fn what_is_slow_for_an_hour_and_answers_everything_is_the_new_normal() {
+    let mut p = Process::new(20);
+    p.settings.min = 20;
+    p.seconds(1_000, healthy(100));
+    let mut begin = answered(80, 0.4);
+    begin.first_tries = 100;
+    p.seconds(30, begin);
+    p.seconds(600, answered(100, 0.4));
+    assert!(is_slow(&p), "{}", p.words());
+    p.seconds(2_800, answered(100, 0.4));
+    assert!(!is_slow(&p), "{}", p.words());
+    let s0 = p.last.as_ref().unwrap().reason.terms.service_seconds.unwrap();
+    assert!((s0 - 0.4).abs() < 0.02, "{s0}");
+}
+
+#[test]
+fn throttled_pods_are_no_slow_downstream() {
+    let mut p = Process::new(7);
+    p.seconds(900, healthy(100));
+    p.input.hints.cpu_throttled = Some(0.8);
+    let mut starved = answered(60, 0.5);
+    (starved.first_tries, starved.waiting, starved.in_flight) = (100, 200, 230);
+    p.seconds(60, starved);
+    assert!(!is_slow(&p), "{}", p.words());
+    assert!(p.last.as_ref().unwrap().replicas > 7, "{}", p.words());
+}
+
+#[test]
+fn one_request_per_second_of_ten_seconds_each_gets_its_pods() {
+    let mut p = Process::new(2);
+    let mut long = answered(1, 10.0);
+    (long.in_flight, long.waiting) = (10, 2);
+    p.seconds(20, long);
+    assert!(p.last.as_ref().unwrap().replicas >= 3, "ten in slots of four: {}", p.words());
+    p.seconds(100, long);
+    assert!(p.last.as_ref().unwrap().replicas >= 4, "(10 + √10)/4 = 3.3: {}", p.words());
+}
+
+#[test]
+fn somebody_who_scales_a_sleeping_process_by_hand_wakes_it() {
+    let mut p = Process::new(1);
+    p.settings.min = 0;
+    p.settings.scale_to_zero = Some(ScaleToZero { after_seconds: 600.0 });
+    p.seconds(10, healthy(3));
+    p.seconds(700, Bucket::default());
+    assert_eq!(p.last.as_ref().unwrap().replicas, 0);
+    p.input.foreign = Some(ForeignChange {
+        replicas: 3,
+        from: Some(0),
+        by: "alice".into(),
+        reason: None,
+        at: p.input.now,
+        ttl_seconds: None,
+    });
+    let awake = p.seconds(500, Bucket::default());
+    assert!(awake.iter().all(|n| *n == 3), "{awake:?}");
+    p.seconds(200, Bucket::default());
+    assert_eq!(p.last.as_ref().unwrap().replicas, 0, "and after as long a silence it sleeps again");
+}
+
+#[test]
+fn unknown_signals_neither_wake_nor_put_to_sleep() {
+    let mut p = Process::new(1);
+    p.settings.min = 0;
+    p.settings.scale_to_zero = Some(ScaleToZero { after_seconds: 600.0 });
+    p.seconds(100, healthy(3));
+    for _ in 0..2_000 {
+        assert!(p.second(None).replicas >= 1, "silence that is not known to be silence");
+    }
+    p.seconds(800, Bucket::default());
+    assert_eq!(p.last.as_ref().unwrap().replicas, 0, "{}", p.words());
+    for _ in 0..2_000 {
+        assert_eq!(p.second(None).replicas, 0, "who sleeps sleeps on");
+    }
+    p.input.wake = true;
+    assert_eq!(p.second(None).replicas, 1, "and wakes although nobody knows anything");
+}
