@@ -7,7 +7,7 @@ cd "$root"
 hack/cluster.sh build helm >/dev/null
 eval "$(hack/cluster.sh env)"
 "$HELM" lint --quiet charts/keelway
-for wrong in replicas=0 log.format=xml image.digest=latest nosuch=1 git.allowHttp=maybe; do
+for wrong in replicas=0 log.format=xml image.digest=latest nosuch=1 git.allowHttp=maybe router.publicUrl=apps.example.com router.serviceType=ExternalName; do
 	if "$HELM" template keelway charts/keelway --set "$wrong" >/dev/null 2>&1; then
 		echo "the chart takes --set $wrong and should not" >&2
 		exit 1

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::domain::Domain;
 use crate::origin::{Commit, ResolvedImage};
 use crate::text::{Label, ProcessName};
 use crate::workload::{Allow, Config};
@@ -24,6 +25,7 @@ use crate::workload::{Allow, Config};
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Runs","type":"string","jsonPath":".status.summary"}"#,
+    printcolumn = r#"{"name":"URL","type":"string","jsonPath":".status.url"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
     printcolumn = r#"{"name":"Message","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].message"}"#
 )]
@@ -38,6 +40,10 @@ pub struct EnvironmentSpec {
     pub image: ResolvedImage,
     /// What is to run.
     pub config: Config,
+    /// Hosts at which the router answers for it, besides its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub domains: Vec<Domain>,
     /// The commit to which the newest change of image or configuration is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
@@ -61,6 +67,10 @@ pub struct EnvironmentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub summary: Option<String>,
+    /// The URL at which the router answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 280))]
+    pub url: Option<String>,
     /// The number of the release that gets traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_release: Option<i64>,

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod condition;
 pub mod config_repo;
+pub mod domain;
 pub mod env;
 pub mod environment;
 pub mod origin;

@@ -103,6 +103,12 @@ text! {
     |v| is_label(v, |_| false) && v.as_bytes()[0].is_ascii_lowercase()
 }
 text! {
+    /// A host: a DNS name of lower case labels; a first label `*` stands for any one label.
+    HostName, "host name", max 253, pattern r"^(\*\.)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$",
+    "write lower case labels of letters, digits and '-' with dots between, as in shop.example.com or *.shop.example.com",
+    |v| v.strip_prefix("*.").unwrap_or(v).split('.').all(|label| label.len() <= 63 && is_label(label, |_| false))
+}
+text! {
     /// The name of a Kubernetes object: a DNS subdomain of at most 253 characters.
     ObjectName, "object name", max 253, pattern "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
     "use lower case letters, digits, '-' and '.', at most 253 characters, beginning and ending with a letter or digit",

@@ -8,6 +8,7 @@ pub mod config_repo;
 pub mod git_host;
 pub mod kubectl;
 pub mod namespace;
+pub mod traffic;
 pub mod wait;
 
 pub use app::runs;

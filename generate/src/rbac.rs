@@ -10,6 +10,7 @@ pub fn files(all: &[CustomResourceDefinition]) -> Vec<(&'static str, Vec<PolicyR
     vec![
         ("rules-operator.yaml", operator()),
         ("rules-operator-own-namespace.yaml", own_namespace()),
+        ("rules-router.yaml", router()),
         ("rules-view.yaml", vec![people(all, &["get", "list", "watch"], true)]),
         (
             "rules-edit.yaml",
@@ -69,6 +70,14 @@ fn own_namespace() -> Vec<PolicyRule> {
     vec![
         rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
         rule("", &["secrets"], &["create"]),
+    ]
+}
+
+/// What the router may do: read where hosts lead, and which pods answer.
+fn router() -> Vec<PolicyRule> {
+    vec![
+        rule(crds::GROUP, &["environments"], &["list", "watch"]),
+        rule("discovery.k8s.io", &["endpointslices"], &["list", "watch"]),
     ]
 }
 

@@ -37,6 +37,8 @@ pub struct Values {
     default_service_account: String,
     /// Registries that are read over plain HTTP, as `host:port`. For test clusters.
     insecure_registries: Vec<String>,
+    /// The HTTP edge in front of every environment.
+    router: Router,
     /// The port on which push notifications arrive.
     webhook: Webhook,
     /// The definitions of Keelway's kinds.
@@ -128,6 +130,41 @@ struct Git {
     allow_http: bool,
     /// How much disk the mirrors may take, as a quantity.
     cache_size: String,
+}
+
+/// The HTTP edge in front of every environment.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Router {
+    /// Whether it is installed.
+    enabled: bool,
+    /// How many router pods.
+    #[schemars(range(min = 1, max = 99))]
+    replicas: u32,
+    /// The address below which every Environment has a host of its own, as in `https://apps.example.com`; `*.apps.example.com`
+    /// leads to the router by DNS. Empty: only the `domains` that Apps name answer, and no URLs are shown.
+    #[schemars(regex(pattern = "^(https?://[a-z0-9.-]+(:[0-9]+)?)?$"))]
+    public_url: String,
+    /// The Service's type.
+    service_type: ServiceType,
+    /// The node port of HTTP, where the Service has one.
+    node_port: Option<u16>,
+    /// TLS Secrets of the release's namespace. With one or more the router answers HTTPS too, by SNI.
+    tls_secrets: Vec<Name>,
+    /// Networks whose `X-Forwarded-*` and `Forwarded` headers are believed.
+    trusted_proxies: Vec<String>,
+    /// One line per request: `logfmt` as Heroku's router writes it, `json`, or `off`.
+    log: RouterLog,
+    /// Requests and limits of the router's pods, as in a Pod.
+    resources: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum RouterLog {
+    Logfmt,
+    Json,
+    Off,
 }
 
 /// The port on which push notifications arrive.

@@ -27,6 +27,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// The sizes of pods by name.
     pub sizes: Arc<Sizes>,
+    /// Where the router answers, if there is one.
+    pub public: Option<crds::domain::PublicUrl>,
     /// Looks tags up in registries.
     pub registries: Registries,
     /// Settings of the process.

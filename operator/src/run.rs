@@ -107,6 +107,7 @@ fn assemble(settings: Settings, config: &Config, identity: &str) -> anyhow::Resu
         queues: Queues::default(),
         metrics,
         sizes: Arc::new(load_sizes(settings.sizes.as_deref())?),
+        public: settings.public_url.clone(),
         registries: Registries::new(&settings)?,
         settings: Arc::new(settings),
         now: Timestamp::now,

@@ -59,6 +59,9 @@ pub struct Settings {
     /// The service account that ConfigRepos without `serviceAccountName` use, in their own namespace. Without it the field is mandatory.
     #[arg(long, env = "KEELWAY_DEFAULT_SERVICE_ACCOUNT")]
     pub default_service_account: Option<String>,
+    /// The address below which every Environment has a host of its own, as `https://apps.example.com`. Without it no URLs are shown.
+    #[arg(long, env = "KEELWAY_PUBLIC_URL")]
+    pub public_url: Option<crds::domain::PublicUrl>,
     /// A YAML file with the sizes of pods by name.
     #[arg(long, env = "KEELWAY_SIZES")]
     pub sizes: Option<PathBuf>,

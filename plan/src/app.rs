@@ -172,6 +172,7 @@ fn wanted(world: &World) -> Result<Environment, Refusal> {
             stage: Label::new(STAGE).unwrap_or_default(),
             image: image(world)?,
             config: app.spec.config.clone(),
+            domains: app.spec.domains.clone(),
             commit: None,
             retry_at: None,
             suspend: false,

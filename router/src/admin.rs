@@ -29,6 +29,8 @@ pub struct Admin {
     pub router: String,
     /// Whoever has this may read signals.
     pub token: Option<Vec<u8>>,
+    /// Becomes true with the first whole table: it is not ready before.
+    pub synced: watch::Receiver<bool>,
     /// Becomes true when the router stops: it is not ready then.
     pub stop: watch::Receiver<bool>,
 }
@@ -61,6 +63,9 @@ impl Admin {
     pub fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Response<Bytes> {
         match path {
             "/readyz" if *self.stop.borrow() => plain(StatusCode::SERVICE_UNAVAILABLE, "stops\n"),
+            "/readyz" if !*self.synced.borrow() => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, "waits for its first table\n")
+            }
             "/healthz" | "/readyz" => plain(StatusCode::OK, "ok\n"),
             "/metrics" => plain(StatusCode::OK, metrics(&self.tables.load())),
             "/signals" if !self.may_read(headers) => {
@@ -129,7 +134,7 @@ fn metrics(table: &Table) -> String {
         ("sent_bytes_total", "counter", "Bytes of answers' bodies.", |b| b.bytes.load(Relaxed)),
         ("in_flight", "gauge", "Requests that pods work on.", |b| b.in_flight.load(Relaxed).into()),
         ("waiting", "gauge", "Requests that wait for a pod.", |b| b.waiting.load(Relaxed).into()),
-        ("streams", "gauge", "Open WebSockets.", |b| b.streams.load(Relaxed).into()),
+        ("streams", "gauge", "Open WebSockets and event streams.", |b| b.streams.load(Relaxed).into()),
     ];
     for (name, kind, help, value) in counters {
         head(&mut out, name, kind, help);

@@ -37,14 +37,16 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
     match exchange(&mut record, parts, body).await {
         Ok(Passed::Answer(mut response, sender)) => {
             record.status = response.status();
-            record.stream = is_event_stream(response.headers());
+            if is_event_stream(response.headers()) {
+                record.open_stream();
+            }
             finish_headers(&mut response, &record);
             let limit = record.live().map_or(Limits::default().idle, |live| live.route.limits.idle);
             response.map(|inner| Body::Answer(Box::new(Answer::new(inner, sender, record, limit))))
         }
         Ok(Passed::Switched(mut response, answer, client)) => {
             record.status = response.status();
-            record.stream = true;
+            record.open_stream();
             finish_headers(&mut response, &record);
             tunnel::start(record, answer, client);
             response.map(|()| Body::Page(Full::default()))
@@ -85,7 +87,7 @@ fn begin(worker: &Rc<Worker>, peer: &Rc<Peer>, parts: &mut Parts) -> Record {
         connected: None,
         status: StatusCode::OK,
         bytes: 0,
-        stream: false,
+        stream: None,
         work: None,
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod body;
+pub mod cluster;
 pub mod code;
 pub mod endpoint;
 pub mod exchange;

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use clap::Parser;
 use ipnet::IpNet;
 use router::admin::{self, Admin};
+use router::cluster;
 use router::log::Form;
 use router::reload;
 use router::serve::{self, Common, Door, Speaks};
@@ -25,8 +26,14 @@ use tokio_rustls::TlsAcceptor;
 #[command(version)]
 struct Options {
     /// The routes, in YAML; read again when the file changes.
-    #[arg(long, env = "KEELWAY_ROUTES")]
-    routes: PathBuf,
+    #[arg(long, env = "KEELWAY_ROUTES", required_unless_present = "cluster", conflicts_with = "cluster")]
+    routes: Option<PathBuf>,
+    /// Takes the routes from the Kubernetes cluster that it runs in, or that KUBECONFIG names: Environments and EndpointSlices.
+    #[arg(long)]
+    cluster: bool,
+    /// The address below which every Environment has a host of its own, as https://apps.example.com.
+    #[arg(long, env = "KEELWAY_PUBLIC_URL", requires = "cluster")]
+    public_url: Option<crds::domain::PublicUrl>,
     /// Where clients come.
     #[arg(long, default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
@@ -75,7 +82,9 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<()> {
     let tables = Arc::new(ArcSwap::from_pointee(Table::default()));
-    reload::first(&options.routes, &tables)?;
+    if let Some(file) = &options.routes {
+        reload::first(file, &tables)?;
+    }
     let (stopper, stop) = watch::channel(false);
     let common = Common {
         tables: tables.clone(),
@@ -100,18 +109,33 @@ fn run(options: Options) -> Result<()> {
         handles
             .push(std::thread::Builder::new().name(name).spawn(move || serve::thread(common, doors, seed))?);
     }
+    let (whole, synced) = watch::channel(options.routes.is_some());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let token = options.signals_token_file.as_ref().map(std::fs::read).transpose();
         let token = token.context("reading the token for /signals")?.map(|token| token.trim_ascii().to_vec());
-        let admin =
-            Arc::new(Admin { tables: tables.clone(), router: options.name, token, stop: stop.clone() });
+        let admin = Arc::new(Admin {
+            tables: tables.clone(),
+            router: options.name,
+            token,
+            synced,
+            stop: stop.clone(),
+        });
         let listener = admin::listen(options.admin).await;
         tokio::spawn(admin::serve(
             admin,
             listener.with_context(|| format!("listening at {}", options.admin))?,
         ));
-        tokio::spawn(reload::follow(options.routes, tables, stop.clone()));
+        match options.routes {
+            Some(file) => {
+                tokio::spawn(reload::follow(file, tables, stop.clone()));
+            }
+            None => {
+                let client = kube::Client::try_default().await.context("finding the cluster")?;
+                let domain = options.public_url.map(|url| url.domain().to_owned());
+                tokio::spawn(cluster::follow(client, domain, tables, whole, stop.clone()));
+            }
+        }
         if let (Some((_, _, shelf)), Some(folder)) = (tls, options.certificates) {
             tokio::spawn(shelf.follow(folder, stop));
         }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use http::header::HeaderValue;
@@ -40,8 +41,8 @@ pub struct Record {
     pub status: StatusCode,
     /// Bytes of the answer's body.
     pub bytes: u64,
-    /// Whether it is a WebSocket or an event stream.
-    pub stream: bool,
+    /// It is a WebSocket or an event stream, and counted as one until it ends.
+    pub stream: Option<OpenStream>,
     /// The work at the pod, as long as there is any.
     pub work: Option<Work>,
 }
@@ -75,7 +76,25 @@ impl Drop for Work {
     }
 }
 
+/// A WebSocket or an event stream that is open.
+pub struct OpenStream(Arc<RouteStats>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.busy().streams.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Record {
+    /// It is a stream from now on.
+    pub fn open_stream(&mut self) {
+        let stats = self.live().map(|live| live.stats.clone());
+        self.stream = stats.map(|stats| {
+            stats.busy().streams.fetch_add(1, Relaxed);
+            OpenStream(stats)
+        });
+    }
+
     /// The route.
     pub fn live(&self) -> Option<&Live> {
         let (table, index) = self.route.as_ref()?;
@@ -108,7 +127,8 @@ impl Record {
         let (wait, service) = (connected - self.start, now.saturating_duration_since(connected));
         if let Some(live) = self.live() {
             let status = self.status.as_u16();
-            let ended = Ended { status, code, wait, service, bytes: self.bytes, stream: self.stream };
+            let ended =
+                Ended { status, code, wait, service, bytes: self.bytes, stream: self.stream.is_some() };
             live.stats.busy().ended(&ended);
         }
         let mut log = self.worker.log.borrow_mut();

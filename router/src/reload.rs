@@ -44,17 +44,20 @@ pub async fn follow(file: PathBuf, tables: Arc<ArcSwap<Table>>, mut stop: watch:
     }
 }
 
-fn exchange(routes: Vec<crate::route::Route>, tables: &ArcSwap<Table>) {
-    let count = routes.len();
-    let table = Table::new(routes, &tables.load());
-    for c in &table.conflicts {
+/// Makes these routes the table, and tells who does not get what they ask for.
+pub fn exchange(routes: Vec<crate::route::Route>, tables: &ArcSwap<Table>) {
+    let (count, before) = (routes.len(), tables.load());
+    let table = Table::new(routes, &before);
+    for c in table.conflicts.iter().filter(|c| !before.conflicts.contains(c)) {
         tell(&format!(
             "{} {} goes to {}, which is older; {} does not get it",
             c.host, c.path, c.winner, c.loser
         ));
     }
+    if count != before.routes().len() || count == 0 {
+        tell(&format!("{count} routes are in force"));
+    }
     tables.store(Arc::new(table));
-    tell(&format!("{count} routes are in force"));
 }
 
 /// A line for people, apart from the requests'.

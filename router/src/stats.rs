@@ -40,7 +40,7 @@ pub struct Busy {
     pub in_flight: AtomicU32,
     /// Of those, how many wait for a pod.
     pub waiting: AtomicU32,
-    /// Open WebSockets and event streams.
+    /// Open WebSockets and event streams; they are in flight too.
     pub streams: AtomicU32,
     /// Answers by the time until they were complete; see [`BOUNDS`].
     pub latency: [AtomicU64; BOUNDS.len() + 1],
@@ -136,12 +136,12 @@ impl Busy {
         let now = now();
         let last = seconds.back().map_or(now - 1, |b| b.second);
         let first = last.max(now - i64::try_from(KEPT).unwrap_or(60)) + 1;
-        let gauges = |second| Bucket {
-            second,
-            in_flight: self.in_flight.load(Relaxed),
-            waiting: self.waiting.load(Relaxed),
-            streams: self.streams.load(Relaxed),
-            ..Bucket::default()
+        // In a bucket a stream counts as a stream alone; see `autoscale::Bucket`.
+        let gauges = |second| {
+            let streams = self.streams.load(Relaxed);
+            let waiting = self.waiting.load(Relaxed);
+            let in_flight = self.in_flight.load(Relaxed).saturating_sub(streams).max(waiting);
+            Bucket { second, in_flight, waiting, streams, ..Bucket::default() }
         };
         for second in first..=now {
             if let Some(ended) = seconds.back_mut() {

@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Result};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -29,17 +28,10 @@ thread_local! {
 pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
     tokio::task::spawn_local(async move {
         let limit = record.live().map_or(Duration::from_secs(55), |live| live.route.limits.idle);
-        let stats = record.live().map(|live| live.stats.clone());
-        if let Some(stats) = &stats {
-            stats.busy().streams.fetch_add(1, Relaxed);
-        }
         let code = match tokio::try_join!(pod, client) {
             Ok((pod, client)) => carry(pod, client, limit, record.peer.proto == "http").await.err(),
             Err(_) => Some(Code::H13),
         };
-        if let Some(stats) = &stats {
-            stats.busy().streams.fetch_sub(1, Relaxed);
-        }
         record.end(code);
     });
 }

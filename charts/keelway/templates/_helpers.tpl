@@ -12,6 +12,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{- define "keelway.routerSelector" -}}
+app.kubernetes.io/name: keelway
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: router
+{{- end }}
+
 {{- define "keelway.image" -}}
 {{- $image := .Values.image -}}
 {{- if $image.digest }}{{ $image.repository }}@{{ $image.digest }}

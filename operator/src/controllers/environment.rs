@@ -71,6 +71,7 @@ impl Environments {
             logs: std::collections::BTreeMap::new(),
             nodes: stores.node_readiness(),
             sizes: context.sizes.as_ref().clone(),
+            public: context.public.clone(),
             now: (context.now)(),
         })
     }

@@ -38,6 +38,7 @@ pub fn status(world: &World, refusal: Option<&Refusal>, applied: &Applied) -> Ap
         status.observed_generation = generation;
         let environment = world.environment.as_ref().and_then(|environment| environment.status.as_ref());
         status.summary = environment.and_then(|status| status.summary.clone()).or(status.summary);
+        status.url = environment.and_then(|status| status.url.clone());
     }
     status.conditions = conditions.finish();
     status

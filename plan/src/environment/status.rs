@@ -76,6 +76,7 @@ pub fn status(world: &World, picture: &Picture, applied: &Applied) -> Environmen
     EnvironmentStatus {
         observed_generation: generation,
         summary: summary(history),
+        url: world.environment.spec.url(world.public.as_ref()),
         live_release: history.live().map(|live| live.spec.number),
         latest_release: history.newest().map(|newest| newest.spec.number),
         processes: picture.progress.iter().map(|progress| progress.status.clone()).collect(),

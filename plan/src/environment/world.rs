@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crds::domain::PublicUrl;
 use crds::{Environment, Release, names};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -57,6 +58,9 @@ pub struct World {
     /// The install's table of sizes.
     #[serde(default)]
     pub sizes: Sizes,
+    /// Where the router answers, if there is one.
+    #[serde(default)]
+    pub public: Option<PublicUrl>,
     /// The time.
     pub now: Timestamp,
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -13,13 +14,15 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/knftables"
 
+	"keelway.dev/e2e/cluster/internal/front"
 	"keelway.dev/e2e/cluster/internal/localpath"
 	"keelway.dev/e2e/cluster/internal/netpolicy"
 	"keelway.dev/e2e/cluster/internal/settings"
 	"keelway.dev/e2e/cluster/internal/sweep"
 )
 
-// runAgent is the node's own helper, a component that up starts: volumes and network policies.
+// runAgent is the node's own helper, a component that up starts: volumes, network policies, and the way from 127.0.0.1 to
+// the router's node port.
 func runAgent(ctx context.Context, s settings.Settings, args []string) error {
 	flags := flag.NewFlagSet("agent", flag.ContinueOnError)
 	flags.StringVar(&s.State, "state", s.State, "the state folder")
@@ -54,6 +57,7 @@ func runAgent(ctx context.Context, s settings.Settings, args []string) error {
 	factory.WaitForCacheSync(ctx.Done())
 	go volumes.Run(ctx)
 	go policies.Run(ctx)
+	go front.Run(ctx, fmt.Sprintf("127.0.0.1:%d", s.Port("front")), s.Addr("front_node"))
 	log.Print("the agent runs")
 	return serveReady(ctx, s.Addr("agent"))
 }

@@ -96,7 +96,7 @@ func get(ctx context.Context, client *http.Client, url string) error {
 func (c *Cluster) Environment(set tools.Set) [][2]string {
 	return [][2]string{
 		{"KUBECONFIG", c.Kubeconfig()},
-		{"REGISTRY", c.Addr("registry")},
+		{"REGISTRY", c.Addr("registry")}, {"FRONT_PORT", fmt.Sprint(c.Port("front"))}, {"FRONT_NODE_PORT", fmt.Sprint(c.Port("front_node"))},
 		{"NODE_IP", c.NodeIP.String()},
 		{"GITEA_URL", gitea.URL(c.Settings)},
 		{"GITEA_SSH", "ssh://git@" + c.Addr("gitea_ssh")},

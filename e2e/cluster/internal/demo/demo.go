@@ -28,10 +28,11 @@ import (
 var files embed.FS
 
 const (
-	namespace  = "demo"
-	repository = "demo-config"
-	file       = "hello.yaml"
-	service    = "hello-production-web"
+	namespace   = "demo"
+	repository  = "demo-config"
+	file        = "hello.yaml"
+	service     = "hello-production-web"
+	environment = "hello-production"
 )
 
 // Demo is one run.

@@ -15,9 +15,9 @@ import (
 // installedFile holds the key of what is installed; it goes with the cluster's state.
 const installedFile = "demo-installed"
 
-// install builds the operator, and installs it unless this very build and chart are installed already.
+// install builds the operator and the router, and installs it unless this very build and chart are installed already.
 func (d *Demo) install(ctx context.Context) error {
-	if err := d.display.Run("building the operator (minutes, the first time)", func() error { return d.build(ctx) }); err != nil {
+	if err := d.display.Run("building the operator and the router (minutes, the first time)", func() error { return d.build(ctx) }); err != nil {
 		return err
 	}
 	key, err := d.key()
@@ -47,7 +47,7 @@ func (d *Demo) install(ctx context.Context) error {
 
 func (d *Demo) build(ctx context.Context) error {
 	// The quick build, as hack/install.sh installs it: what is measured is built with PROFILE=release.
-	command := exec.CommandContext(ctx, "cargo", "build", "--locked", "--quiet", "--package", "operator")
+	command := exec.CommandContext(ctx, "cargo", "build", "--locked", "--quiet", "--package", "operator", "--package", "router")
 	command.Dir = d.Root
 	text, err := command.CombinedOutput()
 	if err != nil {
@@ -56,13 +56,13 @@ func (d *Demo) build(ctx context.Context) error {
 	return nil
 }
 
-// key is a hash of the operator's program, of the chart and of how both are installed.
+// key is a hash of both programs, of the chart and of how both are installed.
 func (d *Demo) key() (string, error) {
 	target := os.Getenv("CARGO_TARGET_DIR")
 	if target == "" {
 		target = filepath.Join(d.Root, "target")
 	}
-	return hashFiles(filepath.Join(target, "debug", "keelway-operator"), filepath.Join(d.Root, "charts", "keelway"), filepath.Join(d.Root, "hack", "install.sh"))
+	return hashFiles(filepath.Join(target, "debug", "keelway-operator"), filepath.Join(target, "debug", "keelway-router"), filepath.Join(d.Root, "charts", "keelway"), filepath.Join(d.Root, "hack", "install.sh"))
 }
 
 // hashFiles hashes names and contents of files and of all files in folders.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func (o object) ready() error {
 func (d *Demo) rollOut(ctx context.Context) error {
 	for _, station := range []struct{ what, kind, name string }{
 		{"waiting until Keelway has applied the commit", "configrepo.keelway.dev", "config"},
-		{"waiting until the app is rolled out", "environment.keelway.dev", "hello-production"},
+		{"waiting until the app is rolled out", "environment.keelway.dev", environment},
 	} {
 		if err := d.until(ctx, station.what, func(ctx context.Context) error {
 			var found object
@@ -64,26 +65,23 @@ func (d *Demo) rollOut(ctx context.Context) error {
 	return nil
 }
 
-// answers waits for the app's Service and returns its address, which this machine reaches as the node that it is.
+// answers waits until the app answers at its URL, through the router, and returns that URL.
 func (d *Demo) answers(ctx context.Context) (string, error) {
 	var url string
-	err := d.until(ctx, "waiting until the app answers", func(ctx context.Context) error {
+	err := d.until(ctx, "waiting until the app answers through the router", func(ctx context.Context) error {
 		var found struct {
-			Spec struct {
-				ClusterIP string `json:"clusterIP"`
-				Ports     []struct {
-					Port int `json:"port"`
-				} `json:"ports"`
-			} `json:"spec"`
+			Status struct {
+				URL string `json:"url"`
+			} `json:"status"`
 		}
-		if err := d.get(ctx, "service", service, &found); err != nil {
+		if err := d.get(ctx, "environment.keelway.dev", environment, &found); err != nil {
 			return err
 		}
-		if len(found.Spec.Ports) == 0 {
+		if found.Status.URL == "" {
 			return errNotYet
 		}
-		url = fmt.Sprintf("http://%s:%d/", found.Spec.ClusterIP, found.Spec.Ports[0].Port)
-		return ask(ctx, url)
+		url = found.Status.URL + "/"
+		return d.ask(ctx, url)
 	})
 	return url, err
 }
@@ -110,14 +108,19 @@ func (d *Demo) until(ctx context.Context, what string, check func(context.Contex
 	})
 }
 
-func ask(ctx context.Context, url string) error {
+// ask wants a good answer. Browsers and curl know that names below localhost are this machine; not every resolver does.
+func (d *Demo) ask(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	front := fmt.Sprintf("127.0.0.1:%d", d.Port("front"))
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, front)
+	}}}
+	answer, err := client.Do(request)
 	if err != nil {
 		return err
 	}
@@ -146,7 +149,7 @@ Its config repository:    %[2]s   (user %[3]s, password in %[4]s, authority %[5]
 The cluster:              eval "$(%[6]s env)"
 
 Three things to try:
-  1. See the story:        kubectl get keelway -A
+  1. See the story:        kubectl get keelway -A   (kubectl get environments -A shows the URLs)
   2. Change the text:      %[11]sgit clone -c http.sslCAInfo=%[5]s https://%[3]s:$(cat %[4]s)@%[7]s/%[3]s/%[8]s.git /tmp/%[8]s
                            edit %[9]s there, git commit -am "Say something else" && git push, then: curl %[1]s
   3. Break it:             set its image to one that does not exist, push, and read kubectl describe app hello -n %[10]s
