@@ -26,7 +26,10 @@ impl BlockSizeUser for Ten<'_> {
 }
 
 impl BlockCipherEncClosure for Ten<'_> {
-    #[expect(clippy::inline_always, reason = "within the backend's function its instructions come inline too")]
+    #[expect(
+        clippy::inline_always,
+        reason = "within the backend's function its instructions come inline too"
+    )]
     #[inline(always)]
     fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
         let (rounds, (mut a, mut b)) = (self.rounds, *self.halves);

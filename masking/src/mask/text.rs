@@ -42,7 +42,8 @@ impl Words {
             !domain.is_empty()
                 && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
         };
-        let kept = keep_domain.then(|| text.rsplit_once('@')).flatten().map(|(_, domain)| domain).filter(is_domain);
+        let kept =
+            keep_domain.then(|| text.rsplit_once('@')).flatten().map(|(_, domain)| domain).filter(is_domain);
         let start = out.len();
         let persona = Persona::new(self.locale, person, None);
         push_lower(persona.given.latin, out);
