@@ -3,6 +3,7 @@
 //! and inside longer texts and JSON in a sample. The values stay in memory; no message repeats one.
 
 mod search;
+mod windows;
 
 use std::collections::HashMap;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use futures::StreamExt as _;
 
+use super::windows::Windows;
 use super::{Summary, Values, fraction, hash};
 use crate::catalog::{Catalog, Column, Table};
 use crate::conn::Session;
@@ -26,6 +27,7 @@ const LONGEST: usize = 2048;
 /// What all workers look for.
 struct Wanted {
     values: Values,
+    windows: Windows,
     automaton: AhoCorasick,
     /// Bytes of the shortest value: what is shorter holds none.
     shortest: usize,
@@ -49,6 +51,7 @@ pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &V
         return Ok(summary);
     }
     let wanted = Arc::new(Wanted {
+        windows: Windows::new(&values.values),
         automaton: AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?,
         shortest: values.values.iter().map(String::len).min().unwrap_or_default(),
         values: values.clone(),
@@ -152,7 +155,7 @@ async fn inside(
     while let Some(row) = stream.next().await {
         let row = row.map_err(|error| Error::database(doing(), &error))?;
         bytes += row.len() as u64;
-        if wanted.automaton.is_match(&row[..]) {
+        if wanted.windows.may_hold(&row) && wanted.automaton.is_match(&row[..]) {
             for (field, column) in row.split(|byte| *byte == b'\t').zip(columns) {
                 if wanted.automaton.is_match(field) {
                     hits.push(format!("{}.{}", table.title(), column.name));
