@@ -15,9 +15,8 @@ pub(crate) fn push_tag(tag: &Tag, text: &mut String) {
     let mut bits = [0; 16];
     bits[6..].copy_from_slice(&tag[..10]);
     let bits = u128::from_be_bytes(bits);
-    for i in (0..16).rev() {
-        text.push(char::from(ALPHABET[(bits >> (i * 5)) as usize & 31]));
-    }
+    let tag: [u8; 16] = std::array::from_fn(|i| ALPHABET[(bits >> ((15 - i) * 5)) as usize & 31]);
+    text.push_str(std::str::from_utf8(&tag).unwrap_or_default());
 }
 
 /// A stream of numbers from one tag (`SplitMix64` of Steele, Lea and Flood, 2014). Its seed is an HMAC, so that nothing leads

@@ -4,8 +4,12 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "halves are reduced below 64 bits before each cast")]
 
+mod rounds;
+
 use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
+
+use rounds::{Rounds, Ten};
 
 /// Longest run of digits in one go: each half then fits 64 bits.
 const MAX_DIGITS: usize = 38;
@@ -18,18 +22,6 @@ pub(crate) struct Ff1 {
     cipher: Aes256,
     digits: [[u8; 16]; MAX_DIGITS + 1],
     bits: [[u8; 16]; BITS.len()],
-}
-
-/// One direction of ten rounds over a pair of halves.
-struct Rounds {
-    /// Sizes of the halves as numbers: radix^u, radix^v.
-    modulus: [u64; 2],
-    /// Bytes of a half in the round's input.
-    bytes: usize,
-    /// Bytes of the round's output that count.
-    output: usize,
-    first: [u8; 16],
-    tweak: Option<u8>,
 }
 
 impl Ff1 {
@@ -104,42 +96,11 @@ impl Ff1 {
         (u128::from(a) << half) | u128::from(b)
     }
 
-    fn run(&self, rounds: &Rounds, mut a: u64, mut b: u64) -> (u64, u64) {
-        for round in 0..10u8 {
-            let mut block = rounds.first;
-            if let Some(tweak) = rounds.tweak {
-                block[0] ^= tweak;
-            }
-            block[15 - rounds.bytes] ^= round;
-            let half = b.to_be_bytes();
-            for (i, byte) in half[8 - rounds.bytes..].iter().enumerate() {
-                block[16 - rounds.bytes + i] ^= byte;
-            }
-            let mut block = block.into();
-            self.cipher.encrypt_block(&mut block);
-            let mut wide = [0; 16];
-            wide[16 - rounds.output..].copy_from_slice(&block[..rounds.output]);
-            let modulus = rounds.modulus[usize::from(round % 2)];
-            let c = add(a, u128::from_be_bytes(wide), modulus);
-            a = b;
-            b = c;
-        }
-        (a, b)
+    fn run(&self, rounds: &Rounds, a: u64, b: u64) -> (u64, u64) {
+        let mut halves = (a, b);
+        self.cipher.encrypt_with_backend(Ten { rounds, halves: &mut halves });
+        halves
     }
-}
-
-/// `(a + y) mod modulus`, by the cheapest division that does.
-fn add(a: u64, y: u128, modulus: u64) -> u64 {
-    if modulus.is_power_of_two() {
-        return (a.wrapping_add(y as u64)) & (modulus - 1);
-    }
-    let y = match u64::try_from(y) {
-        Ok(y) => y % modulus,
-        Err(_) => (y % u128::from(modulus)) as u64,
-    };
-    // Both are below 10^19, whose double exceeds 64 bits.
-    let sum = u128::from(a) + u128::from(y);
-    if sum >= u128::from(modulus) { (sum - u128::from(modulus)) as u64 } else { sum as u64 }
 }
 
 /// Bytes that hold every number of `digits` decimal digits.

@@ -218,7 +218,7 @@ const SETTINGS: &str = "SET search_path = pg_catalog, pg_temp; SET row_security 
     SET statement_timeout = 0; SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = 0; \
     SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; \
     SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = content; \
-    SET max_parallel_workers_per_gather = 0; SET standard_conforming_strings = on";
+    SET max_parallel_workers_per_gather = 0; SET jit = off; SET standard_conforming_strings = on";
 
 /// How a message calls what stood in the arguments: what may be the secret itself is never repeated.
 pub fn shown(name: &str) -> String {

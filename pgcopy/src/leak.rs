@@ -2,18 +2,19 @@
 //! drawn before the load and looked for afterwards: as whole values in every text column of every row (up to a bound),
 //! and inside longer texts and JSON in a sample. The values stay in memory; no message repeats one.
 
-use std::collections::HashMap;
-use std::pin::pin;
+mod search;
+mod windows;
 
-use aho_corasick::AhoCorasick;
-use futures::StreamExt as _;
+use std::collections::HashMap;
+
 use masking::{Decision, Decisions, SqlMask};
 use serde::Serialize;
 
-use crate::catalog::{Catalog, Column, Table};
+use crate::catalog::{Catalog, Table};
 use crate::conn::Session;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::sql::ident;
+pub(crate) use search::search;
 
 /// Values per column.
 const PER_COLUMN: usize = 200;
@@ -23,12 +24,6 @@ const IN_ALL: usize = 8000;
 
 /// Rows that are looked at for values, per table.
 const SAMPLE_ROWS: u64 = 400;
-
-/// Rows per table whose text columns are compared as wholes; of larger tables this many are drawn.
-const COMPARED_ROWS: u64 = 2_000_000;
-
-/// Bytes per table that are searched for values inside texts.
-const SEARCHED_BYTES: u64 = 16 << 20;
 
 /// What was searched, for the report.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -183,94 +178,6 @@ fn fraction(wanted: u64, rows: u64) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let share = wanted as f64 * 100.0 / rows.max(1) as f64;
     share.clamp(0.0001, 100.0)
-}
-
-/// Looks for the values in every table of the copy.
-///
-/// # Errors
-/// [`Error::BadCopy`] with the columns that hold one; [`Error::Database`].
-pub(crate) async fn search(session: &Session, catalog: &Catalog, values: &Values) -> Result<Summary> {
-    let mut summary =
-        Summary { values: values.values.len(), not_seen: values.not_seen.clone(), ..Summary::default() };
-    if values.values.is_empty() {
-        return Ok(summary);
-    }
-    let automaton = AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?;
-    let mut hits = Vec::new();
-    for table in catalog.with_rows() {
-        let columns: Vec<&Column> =
-            table.columns.iter().filter(|c| catalog.types.textual(c.type_oid)).collect();
-        if columns.is_empty() {
-            continue;
-        }
-        summary.tables += 1;
-        hits.append(&mut whole(session, table, &columns, values).await?);
-        let (bytes, mut inside) = inside(session, table, &columns, &automaton).await?;
-        summary.bytes += bytes;
-        hits.append(&mut inside);
-    }
-    hits.sort_unstable();
-    hits.dedup();
-    if hits.is_empty() {
-        return Ok(summary);
-    }
-    Err(Error::BadCopy(format!(
-        "values of masked columns were found in {}; mask these columns too",
-        hits.join(", ")
-    )))
-}
-
-/// Columns of a table that equal one of the values in some row.
-async fn whole(
-    session: &Session,
-    table: &Table,
-    columns: &[&Column],
-    values: &Values,
-) -> Result<Vec<String>> {
-    let counts: Vec<String> = columns
-        .iter()
-        .map(|c| format!("bool_or({} = ANY ($1::int8[]))", hash(&ident(&c.name), values.seed)))
-        .collect();
-    let part = fraction(COMPARED_ROWS, table.rows);
-    let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
-    let statement = format!("SELECT {} FROM ONLY {}{sampled}", counts.join(", "), table.sql());
-    let row = session.client.query_one(&statement, &[&values.hashes]).await;
-    let row = row.context(format!("searching {}", table.title()))?;
-    Ok(columns
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| row.get::<_, Option<bool>>(*at) == Some(true))
-        .map(|(_, column)| format!("{}.{}", table.title(), column.name))
-        .collect())
-}
-
-/// Columns of a table that hold one of the values inside a longer text, in a sample.
-async fn inside(
-    session: &Session,
-    table: &Table,
-    columns: &[&Column],
-    automaton: &AhoCorasick,
-) -> Result<(u64, Vec<String>)> {
-    let list: Vec<String> = columns.iter().map(|c| format!("{}::text", ident(&c.name))).collect();
-    let part = fraction(SEARCHED_BYTES, table.bytes);
-    let sampled = if part < 100.0 { format!(" TABLESAMPLE SYSTEM ({part})") } else { String::new() };
-    let statement = format!("COPY (SELECT {} FROM ONLY {}{sampled}) TO STDOUT", list.join(", "), table.sql());
-    let doing = || format!("searching {}", table.title());
-    let stream = session.client.copy_out(&statement).await.context(doing())?;
-    let mut stream = pin!(stream);
-    let (mut bytes, mut hits) = (0, Vec::new());
-    while let Some(row) = stream.next().await {
-        let row = row.context(doing())?;
-        bytes += row.len() as u64;
-        if automaton.is_match(&row[..]) {
-            for (field, column) in row.split(|byte| *byte == b'\t').zip(columns) {
-                if automaton.is_match(field) {
-                    hits.push(format!("{}.{}", table.title(), column.name));
-                }
-            }
-        }
-    }
-    Ok((bytes, hits))
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@
 //! disk; what fails leaves nothing that could be mistaken for good.
 
 pub mod advice;
+mod analyze;
 pub mod catalog;
 pub mod claim;
 pub mod clone;
 pub mod conn;
 pub mod copy;
+mod crew;
 pub mod error;
 pub mod grants;
 pub mod leak;

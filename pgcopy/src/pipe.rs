@@ -157,7 +157,7 @@ async fn read(
     let mut counted = moved;
     shaper.begin();
     while let Some(message) = stream.next().await {
-        let message = message.context(doing())?;
+        let message = message.map_err(|error| Error::database(doing(), &error))?;
         let size = message.len();
         moved.bytes += size as u64;
         if let Some(rate) = &shared.rate {

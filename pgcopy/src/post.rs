@@ -1,6 +1,8 @@
 //! What comes after the data: indexes and keys in parallel, foreign keys after them, the rest in the dump's order. Two
 //! statements that would wait for each other's locks never run at once.
 
+mod references;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -11,18 +13,22 @@ use crate::error::{Context as _, Error, Result};
 use crate::progress::{Event, Progress};
 use crate::schema::{Kind, Lock, Statement};
 use crate::target::Target;
+use references::Indexed;
 
 /// Statements that wait and that run.
 #[derive(Debug, Default)]
 struct Board {
     waiting: VecDeque<Statement>,
     running: Vec<(Lock, Vec<String>)>,
+    jobs: usize,
     failed: bool,
 }
 
 /// What a worker finds on the board.
 enum Next {
-    Run(Box<Statement>),
+    /// A statement, and whether there is as much to do as there are jobs: then each gets one process, for several per
+    /// index cost more than they give.
+    Run(Box<Statement>, bool),
     Wait,
     Done,
 }
@@ -43,7 +49,8 @@ impl Board {
         match self.waiting.iter().position(free).and_then(|at| self.waiting.remove(at)) {
             Some(statement) => {
                 self.running.push((statement.lock, statement.tables.clone()));
-                Next::Run(Box::new(statement))
+                let busy = self.jobs > 1 && self.running.len() + self.waiting.len() >= self.jobs;
+                Next::Run(Box::new(statement), busy)
             }
             None => Next::Wait,
         }
@@ -88,7 +95,12 @@ pub(crate) async fn run(
                 s.tables.iter().filter_map(|table| sizes.get(table)).max().copied().unwrap_or(0),
             )
         });
-        parallel(target, batch, jobs, progress).await?;
+        let indexed = if wanted == rank(Kind::ForeignKey) && !batch.is_empty() {
+            Indexed::read(&target.session().await?).await?
+        } else {
+            Indexed::default()
+        };
+        parallel(target, batch, indexed, jobs, progress).await?;
     }
     let session = target.session().await?;
     for statement in statements.iter().filter(|s| rank(s.kind) == 3) {
@@ -101,17 +113,19 @@ pub(crate) async fn run(
 async fn parallel(
     target: &Arc<Target>,
     batch: Vec<Statement>,
+    indexed: Indexed,
     jobs: usize,
     progress: &Progress,
 ) -> Result<()> {
-    let jobs = jobs.min(batch.len());
-    let board = Arc::new(Mutex::new(Board { waiting: batch.into(), ..Board::default() }));
+    let workers_wanted = jobs.min(batch.len());
+    let board = Arc::new(Mutex::new(Board { waiting: batch.into(), jobs, ..Board::default() }));
     let changed = Arc::new(Notify::new());
+    let indexed = Arc::new(indexed);
     let mut workers = JoinSet::new();
-    for _ in 0..jobs {
+    for _ in 0..workers_wanted {
         let (target, board, changed) = (Arc::clone(target), Arc::clone(&board), Arc::clone(&changed));
-        let progress = progress.clone();
-        workers.spawn(async move { work(&target, &board, &changed, &progress).await });
+        let (indexed, progress) = (Arc::clone(&indexed), progress.clone());
+        workers.spawn(async move { work(&target, &board, &changed, &indexed, &progress).await });
     }
     while let Some(done) = workers.join_next().await {
         done.map_err(|error| Error::Local(format!("a worker ended: {error}")))??;
@@ -119,13 +133,19 @@ async fn parallel(
     Ok(())
 }
 
-async fn work(target: &Target, board: &Mutex<Board>, changed: &Notify, progress: &Progress) -> Result<()> {
+async fn work(
+    target: &Target,
+    board: &Mutex<Board>,
+    changed: &Notify,
+    indexed: &Indexed,
+    progress: &Progress,
+) -> Result<()> {
     let session = target.session().await?;
     loop {
         let notified = changed.notified();
         let next = board.lock().map_or(Next::Done, |mut board| board.next());
-        let statement = match next {
-            Next::Run(statement) => statement,
+        let (statement, busy) = match next {
+            Next::Run(statement, busy) => (statement, busy),
             Next::Wait => {
                 // The time-out covers a worker that ended between our look and its notice.
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(200), notified).await;
@@ -134,7 +154,13 @@ async fn work(target: &Target, board: &Mutex<Board>, changed: &Notify, progress:
             Next::Done => return Ok(()),
         };
         announce(progress, &statement);
-        let done = session.client.batch_execute(&statement.sql).await.context(describe(&statement));
+        let processes = if busy { "0" } else { "DEFAULT" };
+        let hash = if indexed.ordered(&statement) { "off" } else { "on" };
+        let sql = format!(
+            "SET max_parallel_maintenance_workers = {processes}; SET enable_hashjoin = {hash}; {}",
+            statement.sql
+        );
+        let done = session.client.batch_execute(&sql).await.context(describe(&statement));
         if let Ok(mut board) = board.lock() {
             board.done(&statement, done.is_ok());
         }
@@ -168,7 +194,7 @@ mod tests {
         let mut board =
             Board { waiting: statements.iter().map(|sql| classify(sql)).collect(), ..Board::default() };
         let mut run = || match board.next() {
-            Next::Run(statement) => Some(statement.sql),
+            Next::Run(statement, _) => Some(statement.sql),
             _ => None,
         };
         assert_eq!(run().as_deref(), Some(statements[0]));
@@ -177,6 +203,6 @@ mod tests {
         assert_eq!(run(), None);
         board.done(&classify(statements[0]), true);
         board.done(&classify(statements[1]), true);
-        assert!(matches!(board.next(), Next::Run(statement) if statement.sql == statements[2]));
+        assert!(matches!(board.next(), Next::Run(statement, _) if statement.sql == statements[2]));
     }
 }

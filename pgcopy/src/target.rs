@@ -127,16 +127,31 @@ impl Target {
         run(format!("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", ident(loading))).await
     }
 
-    /// A session for loading: nothing waits for the disk, indexes get memory, functions are not checked.
+    /// A session for loading: nothing waits for the disk, indexes get memory, functions are not checked, and what lies
+    /// out of line is compressed by the faster of the server's methods unless its column names one.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn session(&self) -> Result<Session> {
         let session = self.loading.connect().await?;
         let settings = "SET synchronous_commit = off; SET check_function_bodies = off; \
-            SET maintenance_work_mem = '256MB'; SET client_min_messages = warning";
+            SET maintenance_work_mem = '256MB'; SET client_min_messages = warning; \
+            SELECT set_config(name, 'lz4', false) FROM pg_settings \
+            WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
         session.client.batch_execute(settings).await.context("preparing to load")?;
         Ok(session)
+    }
+
+    /// Several sessions for loading.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn sessions(&self, count: usize) -> Result<Vec<Session>> {
+        let mut sessions = Vec::new();
+        for _ in 0..count.max(1) {
+            sessions.push(self.session().await?);
+        }
+        Ok(sessions)
     }
 
     /// Applies the settings that the source's database has. Custom ones (with a dot) may hold secrets and stay behind.

@@ -75,7 +75,7 @@ pub async fn verify(options: &VerifyOptions) -> Result<Checked> {
         Error::Verify(format!("the source has changed: {} problem(s) with this policy now", problems.len()))
     })?;
     let values = leak::sample(&source, &here, &decisions).await?;
-    let summary = leak::search(&copy, &there, &values).await.map_err(|error| match error {
+    let summary = leak::search(vec![copy], &there, &values).await.map_err(|error| match error {
         Error::BadCopy(found) => Error::Verify(format!("{found}; the copy is still there: drop it")),
         other => other,
     })?;

@@ -1,6 +1,6 @@
 //! Shapes of personal data in texts.
 
-use crate::mask::digits::{is_card, is_iban};
+use crate::mask::accounts::{is_card, is_iban};
 
 /// What a text looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

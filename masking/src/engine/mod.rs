@@ -110,6 +110,11 @@ impl MaskedRow {
         }
     }
 
+    /// Whether field `i` stays as it came, so that its bytes can be copied together with its neighbours'.
+    pub fn is_kept(&self, i: usize) -> bool {
+        self.cells.get(i) == Some(&Cell::Keep)
+    }
+
     /// Frees the buffer if a wide row blew it up beyond `limit` bytes.
     pub fn shrink(&mut self, limit: usize) {
         if self.bytes.capacity() > limit {

@@ -20,13 +20,16 @@ pub(crate) fn push(net: &Net, out: &mut Vec<u8>) {
 }
 
 fn push_address(net: &Net, out: &mut Vec<u8>) {
-    let a = &net.address;
-    let text = if net.v6 {
-        Ipv6Addr::from(*a).to_string()
-    } else {
-        Ipv4Addr::new(a[0], a[1], a[2], a[3]).to_string()
-    };
-    out.extend_from_slice(text.as_bytes());
+    if net.v6 {
+        out.extend_from_slice(Ipv6Addr::from(net.address).to_string().as_bytes());
+        return;
+    }
+    for (i, byte) in net.address[..4].iter().enumerate() {
+        if i > 0 {
+            out.push(b'.');
+        }
+        push_int(i64::from(*byte), out);
+    }
 }
 
 /// Bits of a whole address.

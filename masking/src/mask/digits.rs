@@ -8,7 +8,7 @@ use crate::fpe::Ff1;
 use crate::key::DomainKey;
 
 /// A character that counts as a digit: ASCII, or full-width as Japanese forms have it.
-fn digit(c: char) -> Option<u8> {
+pub(super) fn digit(c: char) -> Option<u8> {
     match c {
         '0'..='9' => Some(c as u8 - b'0'),
         '０'..='９' => u8::try_from(c as u32 - '０' as u32).ok(),
@@ -32,9 +32,13 @@ pub(crate) struct Keys<'a> {
 }
 
 /// The digits of a text. Kept apart so that masks can work on numbers.
-fn digits_of(text: &str, found: &mut Vec<u8>) {
+pub(super) fn digits_of(text: &str, found: &mut Vec<u8>) {
     found.clear();
-    found.extend(text.chars().filter_map(digit));
+    if text.is_ascii() {
+        found.extend(text.bytes().filter(u8::is_ascii_digit).map(|b| b - b'0'));
+    } else {
+        found.extend(text.chars().filter_map(digit));
+    }
 }
 
 /// Latin letters that may stay beside digits, as in `x`, `ext` or `AB-12`. Of other scripts four may be a whole name.
@@ -42,9 +46,15 @@ const LETTERS: usize = 4;
 
 /// Whether a text says more than a number: few digits, or so many letters that they may be words. Masked texts have as
 /// many of both, so the two kinds never meet.
-fn is_wordy(text: &str, free: usize) -> bool {
+pub(super) fn is_wordy(text: &str, free: usize) -> bool {
+    if free < ENOUGH {
+        return true;
+    }
+    if text.is_ascii() {
+        return text.bytes().filter(u8::is_ascii_alphabetic).count() > LETTERS;
+    }
     let mut letters = text.chars().filter(|c| c.is_alphabetic());
-    free < ENOUGH || letters.clone().any(|c| !c.is_ascii()) || letters.nth(LETTERS).is_some()
+    letters.clone().any(|c| !c.is_ascii()) || letters.nth(LETTERS).is_some()
 }
 
 /// Replaces every digit; letters too where fewer than six digits would hide the value, or there are more than four. `false` if the text holds letters
@@ -78,8 +88,11 @@ pub(crate) fn zip(keys: &Keys<'_>, text: &str, keep: usize, found: &mut Vec<u8>,
 
 /// Writes `text` with other digits. With `letters`, ASCII letters are shifted by amounts that depend on the original
 /// digits and the place: for given digits that is one to one.
-fn rebuild(keys: &Keys<'_>, text: &str, found: &[u8], letters: Option<&[u8]>, out: &mut String) {
-    let letters = letters.filter(|_| text.chars().any(|c| c.is_ascii_alphabetic()));
+pub(super) fn rebuild(keys: &Keys<'_>, text: &str, found: &[u8], letters: Option<&[u8]>, out: &mut String) {
+    let letters = letters.filter(|_| text.bytes().any(|b| b.is_ascii_alphabetic()));
+    if letters.is_none() && rebuild_short(text, found, out) {
+        return;
+    }
     let shifts = letters.map(|digits| keys.key.tag(&[b"\0letters ", digits].concat()));
     let mut next = found.iter();
     for (i, c) in text.chars().enumerate() {
@@ -94,6 +107,17 @@ fn rebuild(keys: &Keys<'_>, text: &str, found: &[u8], letters: Option<&[u8]>, ou
             out.push(c);
         }
     }
+}
+
+/// The same for a short ASCII text whose letters stay, as most numbers are.
+fn rebuild_short(text: &str, found: &[u8], out: &mut String) -> bool {
+    let mut buffer = [0; 64];
+    let Some(masked) = buffer.get_mut(..text.len()).filter(|_| text.is_ascii()) else { return false };
+    let mut next = found.iter();
+    for (to, byte) in masked.iter_mut().zip(text.bytes()) {
+        *to = if byte.is_ascii_digit() { b'0' + next.next().copied().unwrap_or(0) } else { byte };
+    }
+    std::str::from_utf8(masked).map(|masked| out.push_str(masked)).is_ok()
 }
 
 /// How a phone number is built: digits that stay, and what the first free one must be.
@@ -148,100 +172,6 @@ pub(crate) fn phone(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut 
     }
     rebuild(keys, text, found, original.as_deref(), out);
     true
-}
-
-/// Luhn's check digit for the digits before it (ISO/IEC 7812-1).
-fn luhn(digits: &[u8]) -> u8 {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, d)| {
-            let d = u32::from(*d) * if i % 2 == 0 { 2 } else { 1 };
-            if d > 9 { d - 9 } else { d }
-        })
-        .sum();
-    ((10 - sum % 10) % 10) as u8
-}
-
-/// A text that is a card number.
-pub(crate) fn is_card(text: &str) -> bool {
-    let mut found = Vec::new();
-    digits_of(text, &mut found);
-    let shape = text.chars().all(|c| digit(c).is_some() || matches!(c, ' ' | '-'));
-    shape
-        && (13..=19).contains(&found.len())
-        && found.split_last().is_some_and(|(last, rest)| luhn(rest) == *last)
-}
-
-/// A card number with the first digit moved out of the ranges of payment cards (2 to 6) and a check digit that is as
-/// right, or as wrong, as the original's.
-pub(crate) fn card(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
-    /// Swaps 2..=6 with 0, 7, 8, 9 and 1 (airlines).
-    const FIRST: [u8; 10] = [2, 6, 0, 7, 8, 9, 1, 3, 4, 5];
-    digits_of(text, found);
-    if !(12..=19).contains(&found.len()) || is_wordy(text, found.len()) {
-        return digits(keys, text, found, out);
-    }
-    let end = found.len() - 1;
-    let wrong = (10 + found[end] - luhn(&found[..end])) % 10;
-    found[0] = FIRST[usize::from(found[0] % 10)];
-    keys.ff1.digits(&mut found[1..end]);
-    found[end] = (luhn(&found[..end]) + wrong) % 10;
-    rebuild(keys, text, found, None, out);
-    true
-}
-
-/// The remainder by 97 of an account and country with the check digits at the end (ISO 13616, ISO 7064 MOD 97-10).
-fn mod97(characters: impl Iterator<Item = char>) -> Option<u32> {
-    characters.filter(|c| *c != ' ').try_fold(0, |rest, c| {
-        let value = c.to_digit(36)?;
-        Some(if value < 10 { (rest * 10 + value) % 97 } else { (rest * 100 + value) % 97 })
-    })
-}
-
-/// A text that is an IBAN.
-pub(crate) fn is_iban(text: &str) -> bool {
-    let plain: String = text.chars().filter(|c| *c != ' ').collect();
-    let shape = plain.is_ascii()
-        && (15..=34).contains(&plain.len())
-        && plain.bytes().all(|b| b.is_ascii_alphanumeric());
-    shape
-        && plain.bytes().take(2).all(|b| b.is_ascii_uppercase())
-        && plain.bytes().skip(2).take(2).all(|b| b.is_ascii_digit())
-        && mod97(plain[4..].chars().chain(plain[..4].chars())) == Some(1)
-}
-
-/// An IBAN of the same country and length; letters (a bank's code) stay, digits change, the check digits are right.
-pub(crate) fn iban(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
-    if !is_iban(text) {
-        return digits(keys, text, found, out);
-    }
-    digits_of(text, found);
-    keys.ff1.digits(&mut found[2..]);
-    let start = out.len();
-    found[0] = 0;
-    found[1] = 0;
-    rebuild(keys, text, found, None, out);
-    let plain: Vec<char> = out[start..].chars().filter(|c| *c != ' ').collect();
-    let rest = mod97(plain[4..].iter().chain(&plain[..4]).copied()).unwrap_or(0);
-    let check = (98 - rest) as u8;
-    let masked = out.split_off(start);
-    found[0] = check / 10;
-    found[1] = check % 10;
-    digits_over(&masked, &found[..2], out);
-    true
-}
-
-/// Writes `text` with its first digits replaced.
-fn digits_over(text: &str, first: &[u8], out: &mut String) {
-    let mut next = first.iter();
-    for c in text.chars() {
-        match digit(c).and_then(|_| next.next()) {
-            Some(d) => out.push(like(c, *d)),
-            None => out.push(c),
-        }
-    }
 }
 
 /// An integer of the same sign and as many digits, within `min..=max`; zero stays zero.

@@ -1,7 +1,7 @@
 //! Masks that look at the value: identifiers, digit strings, addresses.
 
 use super::digits::Keys;
-use super::{Input, Kind, Masker, Refused, digits, net, text};
+use super::{Input, Kind, Masker, Refused, accounts, digits, net, text};
 use crate::draw::{Draw, push_tag};
 use crate::engine::net::parse as parse_net;
 use crate::engine::value::{Made, Value, parse_uuid, push_uuid};
@@ -96,8 +96,8 @@ impl Masker {
         let done = match self.kind {
             Kind::Phone => digits::phone(&keys, value, found, text),
             Kind::Zip(keep) => digits::zip(&keys, value, keep, found, text),
-            Kind::Card => digits::card(&keys, value, found, text),
-            Kind::Iban => digits::iban(&keys, value, found, text),
+            Kind::Card => accounts::card(&keys, value, found, text),
+            Kind::Iban => accounts::iban(&keys, value, found, text),
             _ => digits::digits(&keys, value, found, text),
         };
         if !done {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "an index below a length fits usize")]
 
+pub(crate) mod accounts;
 mod build;
 mod date;
 pub(crate) mod digits;

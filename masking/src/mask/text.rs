@@ -42,7 +42,8 @@ impl Words {
             !domain.is_empty()
                 && domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
         };
-        let kept = text.rsplit_once('@').map(|(_, domain)| domain).filter(|_| keep_domain).filter(is_domain);
+        let kept =
+            keep_domain.then(|| text.rsplit_once('@')).flatten().map(|(_, domain)| domain).filter(is_domain);
         let start = out.len();
         let persona = Persona::new(self.locale, person, None);
         push_lower(persona.given.latin, out);
@@ -123,9 +124,14 @@ impl Words {
             out.push_str(draw.pick(words.cities).unwrap_or(&""));
             out.push_str(draw.pick(words.streets).unwrap_or(&""));
             let (a, b, c) = (draw.below(7) + 1, draw.below(25) + 1, draw.below(30) + 1);
-            out.push_str(&[a, b, c].map(|n| n.to_string()).join("-"));
+            for (i, n) in [a, b, c].into_iter().enumerate() {
+                if i > 0 {
+                    out.push('-');
+                }
+                push_number(n, out);
+            }
         } else {
-            out.push_str(&(draw.below(9899) + 100).to_string());
+            push_number(draw.below(9899) + 100, out);
             out.push(' ');
             out.push_str(draw.pick(words.streets).unwrap_or(&""));
             out.push_str(draw.pick(&[" Street", " Avenue", " Road", " Lane", " Drive"]).unwrap_or(&""));
@@ -165,16 +171,30 @@ impl Words {
                 left -= 1;
             }
             first = false;
-            for c in draw.pick(words).unwrap_or(&"lorem").chars().take(left) {
-                out.push(c);
-                left -= 1;
+            let word = draw.pick(words).unwrap_or(&"lorem");
+            let length = word.chars().count();
+            if length <= left {
+                out.push_str(word);
+                left -= length;
+            } else {
+                out.extend(word.chars().take(left));
+                left = 0;
             }
         }
     }
 }
 
+fn push_number(n: u64, out: &mut String) {
+    if n > 9 {
+        push_number(n / 10, out);
+    }
+    out.push(char::from(b'0' + (n % 10) as u8));
+}
+
 fn push_lower(word: &str, out: &mut String) {
-    out.extend(word.chars().map(|c| c.to_ascii_lowercase()));
+    let start = out.len();
+    out.push_str(word);
+    out[start..].make_ascii_lowercase();
 }
 
 #[cfg(test)]

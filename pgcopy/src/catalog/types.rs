@@ -144,13 +144,17 @@ impl Types {
 
     /// Whether a type, or what it is made of, is text-like: worth a search for leaked values.
     pub fn textual(&self, oid: Oid) -> bool {
+        self.named(oid, &["text", "varchar", "bpchar", "citext", "json", "jsonb", "xml", "name"])
+    }
+
+    /// Whether values of the type are documents, whose text is another than what is stored or is long as a rule.
+    pub fn document(&self, oid: Oid) -> bool {
+        self.named(oid, &["json", "jsonb", "xml"])
+    }
+
+    fn named(&self, oid: Oid, names: &[&str]) -> bool {
         let (oid, _) = self.base(oid, -1);
-        self.get(oid).is_some_and(|info| {
-            matches!(
-                info.name.as_str(),
-                "text" | "varchar" | "bpchar" | "citext" | "json" | "jsonb" | "xml" | "name"
-            )
-        })
+        self.get(oid).is_some_and(|info| names.contains(&info.name.as_str()))
     }
 }
 

@@ -233,12 +233,13 @@ async fn finish(
         copied.catalog.tables.iter().map(|table| (table.title(), table.bytes)).collect();
     let after = std::mem::take(&mut copied.schema.after);
     crate::post::run(&copied.target, after, &sizes, options.jobs, progress).await?;
-    let session = copied.target.session().await?;
     clock.enter(Phase::LeakScan);
-    copied.report.leak_scan = leak::search(&session, &copied.catalog, &copied.values).await?;
+    let sessions = copied.target.sessions(options.jobs).await?;
+    copied.report.leak_scan = leak::search(sessions, &copied.catalog, &copied.values).await?;
     clock.enter(Phase::Analyze);
-    session.client.batch_execute("ANALYZE").await.context("ANALYZE")?;
+    crate::analyze::run(copied.target.sessions(options.jobs).await?).await?;
     clock.enter(Phase::Finish);
+    let session = copied.target.session().await?;
     for statement in &copied.sequences {
         session.client.batch_execute(statement).await.context("setting a sequence")?;
     }

@@ -50,7 +50,15 @@ pub(super) struct Shaper {
     out: BytesMut,
     fields: Vec<Span>,
     text: Vec<u8>,
+    /// Empty between rows; only its memory is used again.
+    values: Vec<Option<&'static [u8]>>,
     masked: MaskedRow,
+}
+
+/// An empty list in the memory of another, whose items may have lived shorter.
+fn emptied<'a>(mut values: Vec<Option<&[u8]>>) -> Vec<Option<&'a [u8]>> {
+    values.clear();
+    values.into_iter().map(|_| None).collect()
 }
 
 impl Shaper {
@@ -63,6 +71,7 @@ impl Shaper {
             out: BytesMut::with_capacity(BUFFER + (BUFFER >> 2)),
             fields: Vec::new(),
             text: Vec::new(),
+            values: Vec::new(),
             masked: MaskedRow::new(),
         }
     }
@@ -116,41 +125,48 @@ impl Shaper {
         };
         split.map_err(|error| self.malformed(&error))?;
         let bytes: &[u8] = if self.binary { message } else { &self.text };
-        let values: Vec<Option<&[u8]>> =
-            self.fields.iter().map(|f| f.and_then(|(a, b)| bytes.get(a..b))).collect();
-        match &mut self.masker {
-            Some(masker) => {
-                masker.mask_row(&values, &mut self.masked).map_err(|error| Error::Mask(error.to_string()))
-            }
+        let mut values = emptied(std::mem::take(&mut self.values));
+        values.extend(self.fields.iter().map(|f| f.and_then(|(a, b)| bytes.get(a..b))));
+        let done = match &mut self.masker {
+            Some(masker) => masker.mask_row(&values, &mut self.masked),
             None => Ok(()),
+        };
+        self.values = emptied(values);
+        done.map_err(|error| Error::Mask(error.to_string()))
+    }
+
+    /// Writes a narrow masked row in binary: runs of kept fields go as they came, length words included.
+    fn gather_binary(&mut self, message: &Bytes) -> std::result::Result<(), Malformed> {
+        let (mut from, mut at) = (0, 2);
+        for (i, span) in self.fields.iter().enumerate() {
+            let start = at;
+            at = span.map_or(start + 4, |(_, end)| end);
+            if self.masked.is_kept(i) {
+                continue;
+            }
+            self.out.put_slice(message.get(from..start).ok_or(Malformed)?);
+            let value = self.masked.field(i, None);
+            wire::put_binary_length(&mut self.out, value.map(<[u8]>::len))?;
+            self.out.put_slice(value.unwrap_or_default());
+            from = at;
         }
+        self.out.put_slice(message.get(from..).ok_or(Malformed)?);
+        Ok(())
     }
 
     /// Writes a narrow masked row into the buffer.
     fn gather(&mut self, message: &Bytes) -> Result<()> {
-        let bytes: &[u8] = if self.binary { message } else { &self.text };
-        let mut out = std::mem::take(&mut self.out);
-        let mut failed = None;
         if self.binary {
-            failed = wire::put_binary_count(&mut out, self.fields.len()).err();
+            return self.gather_binary(message).map_err(|error| self.malformed(&error));
         }
         for (i, span) in self.fields.iter().enumerate() {
-            let value = self.masked.field(i, span.and_then(|(a, b)| bytes.get(a..b)));
-            if self.binary {
-                failed = failed.or(wire::put_binary_length(&mut out, value.map(<[u8]>::len)).err());
-                out.put_slice(value.unwrap_or_default());
-            } else {
-                if i > 0 {
-                    out.put_u8(b'\t');
-                }
-                wire::put_text(&mut out, value);
+            if i > 0 {
+                self.out.put_u8(b'\t');
             }
+            wire::put_text(&mut self.out, self.masked.field(i, span.and_then(|(a, b)| self.text.get(a..b))));
         }
-        if !self.binary {
-            out.put_u8(b'\n');
-        }
-        self.out = out;
-        failed.map_or(Ok(()), |error| Err(self.malformed(&error)))
+        self.out.put_u8(b'\n');
+        Ok(())
     }
 
     /// The next piece of a wide row; `None` when it is complete.

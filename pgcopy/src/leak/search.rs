@@ -1,0 +1,218 @@
+//! The second half of the leak scan: the finished copy and the source's values in, the columns that hold one out.
+//! Several sessions share the tables, largest first.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use futures::StreamExt as _;
+
+use super::windows::Windows;
+use super::{Summary, Values, fraction, hash};
+use crate::catalog::{Catalog, Column, Table};
+use crate::conn::Session;
+use crate::crew;
+use crate::error::{Context as _, Error, Result};
+use crate::sql::ident;
+
+/// Rows per table whose text columns are compared as wholes; of larger tables this many are drawn.
+const COMPARED_ROWS: u64 = 2_000_000;
+
+/// Bytes per table that are searched for values inside texts.
+const SEARCHED_BYTES: u64 = 16 << 20;
+
+/// Stored bytes above which a value equals none that is looked for: those have at most 200 characters.
+const LONGEST: usize = 2048;
+
+/// What all workers look for.
+struct Wanted {
+    values: Values,
+    windows: Windows,
+    automaton: AhoCorasick,
+    /// Bytes of the shortest value: what is shorter holds none.
+    shortest: usize,
+}
+
+/// A text column, and how its length is known.
+struct Searched {
+    name: String,
+    /// JSON and XML: the text is longer than the stored value says.
+    document: bool,
+}
+
+/// Looks for the values in every table of the copy, with as many workers as `sessions`.
+///
+/// # Errors
+/// [`Error::BadCopy`] with the columns that hold one; [`Error::Database`].
+pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &Values) -> Result<Summary> {
+    let mut summary =
+        Summary { values: values.values.len(), not_seen: values.not_seen.clone(), ..Summary::default() };
+    if values.values.is_empty() {
+        return Ok(summary);
+    }
+    let wanted = Arc::new(Wanted {
+        windows: Windows::new(&values.values),
+        automaton: AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?,
+        shortest: values.values.iter().map(String::len).min().unwrap_or_default(),
+        values: values.clone(),
+    });
+    let mut tables: Vec<(Table, Vec<Searched>)> = catalog
+        .with_rows()
+        .map(|table| (table.clone(), searched(catalog, table)))
+        .filter(|(_, columns)| !columns.is_empty())
+        .collect();
+    tables.sort_by_key(|(table, _)| std::cmp::Reverse(table.bytes));
+    summary.tables = tables.len();
+    let found = crew::share(sessions, tables, move |session, (table, columns)| {
+        let wanted = Arc::clone(&wanted);
+        async move {
+            let mut hits = whole(&session, &table, &columns, &wanted.values).await?;
+            let (bytes, mut inner) = inside(&session, &table, &columns, &wanted).await?;
+            hits.append(&mut inner);
+            Ok((bytes, hits))
+        }
+    });
+    let mut hits = Vec::new();
+    for (bytes, mut of_table) in found.await? {
+        summary.bytes += bytes;
+        hits.append(&mut of_table);
+    }
+    hits.sort_unstable();
+    hits.dedup();
+    if hits.is_empty() {
+        return Ok(summary);
+    }
+    Err(Error::BadCopy(format!(
+        "values of masked columns were found in {}; mask these columns too",
+        hits.join(", ")
+    )))
+}
+
+fn searched(catalog: &Catalog, table: &Table) -> Vec<Searched> {
+    let textual = |column: &&Column| catalog.types.textual(column.type_oid);
+    let columns = table.columns.iter().filter(textual);
+    columns
+        .map(|column| Searched {
+            name: column.name.clone(),
+            document: catalog.types.document(column.type_oid),
+        })
+        .collect()
+}
+
+/// Columns of a table that equal one of the values in some row.
+async fn whole(
+    session: &Session,
+    table: &Table,
+    columns: &[Searched],
+    values: &Values,
+) -> Result<Vec<String>> {
+    let statement = compared(table, columns, values.seed);
+    let row = session.client.query_one(&statement, &[&values.hashes]).await;
+    let row = row.context(format!("searching {}", table.title()))?;
+    Ok(columns
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| row.get::<_, Option<bool>>(*at) == Some(true))
+        .map(|(_, column)| format!("{}.{}", table.title(), column.name))
+        .collect())
+}
+
+/// The statement that compares whole values. What is stored out of line is fetched only if it is short enough to be one.
+fn compared(table: &Table, columns: &[Searched], seed: i64) -> String {
+    let toasted = table.bytes > table.heap_bytes;
+    let counts: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let name = ident(&c.name);
+            let equal = format!("{} = ANY ($1::int8[])", hash(&name, seed));
+            if toasted || c.document {
+                format!("bool_or(CASE WHEN pg_column_size({name}) <= {LONGEST} THEN {equal} END)")
+            } else {
+                format!("bool_or({equal})")
+            }
+        })
+        .collect();
+    let sampled = sampled(fraction(COMPARED_ROWS, table.rows));
+    format!("SELECT {} FROM ONLY {}{sampled}", counts.join(", "), table.sql())
+}
+
+fn sampled(percent: f64) -> String {
+    if percent < 100.0 { format!(" TABLESAMPLE SYSTEM ({percent})") } else { String::new() }
+}
+
+/// Columns of a table that hold one of the values inside a longer text, in a sample.
+async fn inside(
+    session: &Session,
+    table: &Table,
+    columns: &[Searched],
+    wanted: &Wanted,
+) -> Result<(u64, Vec<String>)> {
+    let doing = || format!("searching {}", table.title());
+    let statement = sent(table, columns, wanted.shortest);
+    let stream = session.client.copy_out(&statement).await.context(doing())?;
+    let mut stream = pin!(stream);
+    let (mut bytes, mut hits) = (0, Vec::new());
+    while let Some(row) = stream.next().await {
+        let row = row.map_err(|error| Error::database(doing(), &error))?;
+        bytes += row.len() as u64;
+        if wanted.windows.may_hold(&row) && wanted.automaton.is_match(&row[..]) {
+            for (field, column) in row.split(|byte| *byte == b'\t').zip(columns) {
+                if wanted.automaton.is_match(field) {
+                    hits.push(format!("{}.{}", table.title(), column.name));
+                }
+            }
+        }
+    }
+    Ok((bytes, hits))
+}
+
+/// The statement that sends texts to be searched: only such as are long enough to hold a value.
+fn sent(table: &Table, columns: &[Searched], shortest: usize) -> String {
+    let long = |c: &Searched| format!("octet_length({}::text) >= {shortest}", ident(&c.name));
+    let list = columns.iter().map(|c| {
+        let text = format!("{}::text", ident(&c.name));
+        if c.document { text } else { format!("CASE WHEN {} THEN {text} END", long(c)) }
+    });
+    let rows = if columns.iter().any(|c| c.document) {
+        String::new()
+    } else {
+        format!(" WHERE {}", columns.iter().map(long).collect::<Vec<_>>().join(" OR "))
+    };
+    let list = list.collect::<Vec<_>>().join(", ");
+    let sampled = sampled(fraction(SEARCHED_BYTES, table.bytes));
+    format!("COPY (SELECT {list} FROM ONLY {}{sampled}{rows}) TO STDOUT", table.sql())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(bytes: u64) -> Table {
+        Table { schema: "s".into(), name: "t".into(), rows: 10, heap_bytes: 8192, bytes, ..Table::default() }
+    }
+
+    fn column(name: &str, document: bool) -> Searched {
+        Searched { name: name.into(), document }
+    }
+
+    #[test]
+    fn short_texts_are_not_sent_and_documents_always_are() {
+        assert_eq!(
+            sent(&table(8192), &[column("a", false), column("b", false)], 12),
+            "COPY (SELECT CASE WHEN octet_length(\"a\"::text) >= 12 THEN \"a\"::text END, \
+             CASE WHEN octet_length(\"b\"::text) >= 12 THEN \"b\"::text END FROM ONLY \"s\".\"t\" \
+             WHERE octet_length(\"a\"::text) >= 12 OR octet_length(\"b\"::text) >= 12) TO STDOUT"
+        );
+        assert_eq!(
+            sent(&table(8192), &[column("a", true)], 12),
+            "COPY (SELECT \"a\"::text FROM ONLY \"s\".\"t\") TO STDOUT"
+        );
+    }
+
+    #[test]
+    fn only_what_may_lie_out_of_line_is_measured_before_it_is_fetched() {
+        assert!(!compared(&table(8192), &[column("a", false)], 1).contains("pg_column_size"));
+        assert!(compared(&table(8192), &[column("a", true)], 1).contains("pg_column_size"));
+        assert!(compared(&table(16384), &[column("a", false)], 1).contains("pg_column_size"));
+    }
+}
