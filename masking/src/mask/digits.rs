@@ -57,6 +57,10 @@ pub(super) fn is_wordy(text: &str, free: usize) -> bool {
     letters.clone().any(|c| !c.is_ascii()) || letters.nth(LETTERS).is_some()
 }
 
+fn has_letters(text: &str) -> bool {
+    text.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
 /// Replaces every digit; letters too where fewer than six digits would hide the value, or there are more than four. `false` if the text holds letters
 /// that have no alphabet to move in.
 pub(crate) fn digits(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut String) -> bool {
@@ -65,7 +69,7 @@ pub(crate) fn digits(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut
     if few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) {
         return false;
     }
-    let original = few.then(|| found.clone());
+    let original = (few && has_letters(text)).then(|| found.clone());
     keys.ff1.digits(found);
     rebuild(keys, text, found, original.as_deref(), out);
     true
@@ -89,7 +93,7 @@ pub(crate) fn zip(keys: &Keys<'_>, text: &str, keep: usize, found: &mut Vec<u8>,
 /// Writes `text` with other digits. With `letters`, ASCII letters are shifted by amounts that depend on the original
 /// digits and the place: for given digits that is one to one.
 pub(super) fn rebuild(keys: &Keys<'_>, text: &str, found: &[u8], letters: Option<&[u8]>, out: &mut String) {
-    let letters = letters.filter(|_| text.bytes().any(|b| b.is_ascii_alphabetic()));
+    let letters = letters.filter(|_| has_letters(text));
     if letters.is_none() && rebuild_short(text, found, out) {
         return;
     }
@@ -162,7 +166,7 @@ pub(crate) fn phone(keys: &Keys<'_>, text: &str, found: &mut Vec<u8>, out: &mut 
     if free == 0 || (few && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii())) {
         return false;
     }
-    let original = few.then(|| found.clone());
+    let original = (few && has_letters(text)).then(|| found.clone());
     // Walks the cycle until the form is the same again; the start has it, so it ends, and forms never meet.
     loop {
         keys.ff1.digits(&mut found[wanted.keep..]);

@@ -104,9 +104,11 @@ async fn load(
     let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser, made.clone());
     let target = target.await?;
     let target = Arc::new(target);
-    let mut schema = schema(options, &snapshot, application).await?;
+    let (mut schema, values) = tokio::try_join!(
+        schema(options, &snapshot, application),
+        leak::sample(snapshot.session(), &catalog, &decisions)
+    )?;
     schema.refresh(&populated(snapshot.session()).await?);
-    let values = leak::sample(snapshot.session(), &catalog, &decisions).await?;
     let found = scan(schema.before.iter().chain(&schema.after), &values.values);
     if !found.is_empty() {
         return Err(Error::Refused(found));

@@ -8,7 +8,7 @@ use crate::plan::TablePlan;
 use crate::wire::{self, Malformed};
 
 /// A buffer is sent when it holds this many bytes.
-const BUFFER: usize = 128 << 10;
+const BUFFER: usize = 64 << 10;
 
 /// A row above this size is sent in pieces of [`PIECE`] instead of being gathered.
 const GATHER: usize = 1 << 20;
