@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use autoscale::Report;
@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::code::Code;
+use crate::log::Sink;
 use crate::stats::{BOUNDS, Busy};
 use crate::table::{Live, Table};
 
@@ -31,13 +32,23 @@ pub struct Admin {
     pub token: Option<Vec<u8>>,
     /// Becomes true with the first whole table: it is not ready before.
     pub synced: watch::Receiver<bool>,
-    /// Becomes true when the router stops: it is not ready then.
-    pub stop: watch::Receiver<bool>,
+    /// Becomes true when the router is about to stop: it is not ready then.
+    pub leaving: Arc<AtomicBool>,
+    /// Where the requests' lines go.
+    pub log: Sink,
 }
+
+/// So long after a failure it accepts again.
+const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Answers until the process ends.
 pub async fn serve(admin: Arc<Admin>, listener: TcpListener) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: whoever asks for health must not find the door shut for ever.
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let admin = admin.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -62,12 +73,12 @@ impl Admin {
     /// The answer to a request for this path.
     pub fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Response<Bytes> {
         match path {
-            "/readyz" if *self.stop.borrow() => plain(StatusCode::SERVICE_UNAVAILABLE, "stops\n"),
+            "/readyz" if self.leaving.load(Relaxed) => plain(StatusCode::SERVICE_UNAVAILABLE, "stops\n"),
             "/readyz" if !*self.synced.borrow() => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "waits for its first table\n")
             }
             "/healthz" | "/readyz" => plain(StatusCode::OK, "ok\n"),
-            "/metrics" => plain(StatusCode::OK, metrics(&self.tables.load())),
+            "/metrics" => plain(StatusCode::OK, metrics(&self.tables.load(), self.log.lost())),
             "/signals" if !self.may_read(headers) => {
                 plain(StatusCode::UNAUTHORIZED, "a bearer token is needed\n")
             }
@@ -112,14 +123,14 @@ fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Bytes> {
 }
 
 fn known(table: &Table) -> impl Iterator<Item = (&Live, &Busy)> {
-    table.routes().iter().filter_map(|live| Some((live, live.stats.known()?)))
+    table.routes().iter().filter_map(|live| Some((&**live, live.stats.known()?)))
 }
 
 /// Name, kind, help, value.
 type Counter = (&'static str, &'static str, &'static str, fn(&Busy) -> u64);
 
 /// All metrics in Prometheus' text form. Only routes that were ever asked for are in it, so its size follows use.
-fn metrics(table: &Table) -> String {
+fn metrics(table: &Table, lost_lines: u64) -> String {
     let mut out = String::new();
     let head = |out: &mut String, name: &str, kind: &str, help: &str| {
         let _ = write!(out, "# HELP keelway_router_{name} {help}\n# TYPE keelway_router_{name} {kind}\n");
@@ -128,6 +139,10 @@ fn metrics(table: &Table) -> String {
     let _ = writeln!(out, "keelway_router_routes {}", table.routes().len());
     head(&mut out, "route_conflicts", "gauge", "Routes that an older one keeps from some host.");
     let _ = writeln!(out, "keelway_router_route_conflicts {}", table.conflicts.len());
+    head(&mut out, "tables", "gauge", "Tables that are held in memory; more than a few for long are a leak.");
+    let _ = writeln!(out, "keelway_router_tables {}", Table::alive());
+    head(&mut out, "lost_log_lines_total", "counter", "Log lines left out, because nobody read fast enough.");
+    let _ = writeln!(out, "keelway_router_lost_log_lines_total {lost_lines}");
     let counters: [Counter; 6] = [
         ("requests_total", "counter", "Requests whose header arrived.", |b| b.arrivals.load(Relaxed)),
         ("retries_total", "counter", "Of those, tagged as a retry.", |b| b.retries.load(Relaxed)),

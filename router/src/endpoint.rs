@@ -12,11 +12,13 @@ use crate::stats::RouteStats;
 pub(crate) struct Known {
     pub(crate) stats: Arc<RouteStats>,
     pub(crate) pods: HashMap<SocketAddr, Arc<Endpoint>>,
+    /// The places of its routes in the table.
+    pub(crate) routes: Vec<u32>,
 }
 
 impl Known {
     pub(crate) fn of(stats: &Arc<RouteStats>) -> Self {
-        Self { stats: stats.clone(), pods: HashMap::new() }
+        Self { stats: stats.clone(), pods: HashMap::new(), routes: Vec::new() }
     }
 }
 
@@ -32,6 +34,10 @@ const SLOW_START: Duration = Duration::from_secs(10);
 const UNKNOWN_MICROS: u64 = 5_000;
 /// The weight of the newest time in the moving average.
 const NEWEST: f64 = 0.1;
+/// A failure weighs as much as an answer after so long: one that fails fast must not look like the fastest.
+const FAILED_MICROS: u64 = 1_000_000;
+/// So many requests per pod may go on without anybody who waits for them.
+const ABANDONED: u32 = 64;
 
 /// A pod.
 pub struct Endpoint {
@@ -46,6 +52,8 @@ pub struct Endpoint {
     failures: AtomicU32,
     /// Milliseconds after `since` until which it is left alone.
     away_until: AtomicU64,
+    /// Requests that it works on though nobody waits for them any more.
+    abandoned: AtomicU32,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -61,6 +69,7 @@ impl Endpoint {
             micros: AtomicU64::new(0),
             failures: AtomicU32::new(0),
             away_until: AtomicU64::new(0),
+            abandoned: AtomicU32::new(0),
         }
     }
 
@@ -97,7 +106,14 @@ impl Endpoint {
 
     /// It answered, after this long until the first byte.
     pub fn answered(&self, after: Duration) {
-        let newest = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.learn(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+        if self.failures.load(Relaxed) > 0 {
+            self.failures.store(0, Relaxed);
+            self.away_until.store(0, Relaxed);
+        }
+    }
+
+    fn learn(&self, newest: u64) {
         let before = self.micros.load(Relaxed);
         #[allow(
             clippy::cast_precision_loss,
@@ -111,20 +127,46 @@ impl Endpoint {
             (before as f64 * (1.0 - NEWEST) + newest as f64 * NEWEST) as u64
         };
         self.micros.store(next.max(1), Relaxed);
-        if self.failures.load(Relaxed) > 0 {
-            self.failures.store(0, Relaxed);
+    }
+
+    /// It answered, with nothing to be learned from the time.
+    pub fn lives(&self) {
+        if self.failures.swap(0, Relaxed) > 0 {
             self.away_until.store(0, Relaxed);
         }
     }
 
-    /// It did not answer. After several times in a row it is left alone.
+    /// It did not answer. After several times in a row it is left alone; requests that were under way already when that
+    /// began say nothing new.
     pub fn failed(&self, now: Instant) {
+        if self.is_away(now) {
+            return;
+        }
+        self.learn(FAILED_MICROS);
         let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
         if failures >= FAILURES {
             let away = FIRST.saturating_mul(1 << (failures - FAILURES).min(8)).min(LONGEST);
             let until = now.saturating_duration_since(self.since).saturating_add(away);
             self.away_until.store(millis(until).max(1), Relaxed);
         }
+    }
+}
+
+/// A request that nobody waits for any more; it is counted at its pod until this is dropped.
+pub struct Abandoned(Arc<Endpoint>);
+
+impl Abandoned {
+    /// One more at this pod; none where there are too many, so that clients who leave cannot pile up work.
+    pub fn at(pod: &Arc<Endpoint>) -> Option<Self> {
+        let fits = |n: u32| (n < ABANDONED).then_some(n + 1);
+        pod.abandoned.fetch_update(Relaxed, Relaxed, fits).ok()?;
+        Some(Self(pod.clone()))
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.abandoned.fetch_sub(1, Relaxed);
     }
 }
 
@@ -154,8 +196,8 @@ impl Drop for Place {
     }
 }
 
-/// Chooses a pod: the better of two drawn ones (power of two choices). Pods that failed are left out as long as they are
-/// less than half of all: if more fail, it is not the pods. `tried` is left out wherever another one is there.
+/// Chooses a pod: the better of two drawn ones (power of two choices). Pods that failed are left out as long as half of
+/// all are left: if more fail, it is not the pods. `tried` is left out wherever another one is there.
 pub fn choose(
     pods: &[Arc<Endpoint>],
     tried: Option<u64>,
@@ -167,14 +209,17 @@ pub fn choose(
         [one] => Some(one),
         _ => {
             let away = pods.iter().filter(|pod| pod.is_away(now)).count();
-            let skip_away = away * 2 < pods.len();
+            let skip_away = away * 2 <= pods.len();
             let fits = |pod: &Arc<Endpoint>| tried != Some(pod.id) && !(skip_away && pod.is_away(now));
             let mut pick = || {
                 let start = usize::try_from(draw() % pods.len() as u64).unwrap_or(0);
                 (0..pods.len()).map(|i| &pods[(start + i) % pods.len()]).find(|pod| fits(pod))
             };
-            let (a, b) = (pick()?, pick()?);
-            Some(if b.cost(now) < a.cost(now) { b } else { a })
+            match (pick(), pick()) {
+                (Some(a), Some(b)) => Some(if b.cost(now) < a.cost(now) { b } else { a }),
+                // The only one that is not left alone was tried already.
+                _ => pods.iter().find(|pod| tried != Some(pod.id)),
+            }
         }
     }
 }
@@ -209,11 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn when_half_of_the_pods_fail_none_is_left_out() {
-        let (pods, now) = (pods(2), Instant::now());
+    fn when_more_than_half_of_the_pods_fail_none_is_left_out() {
+        let (pods, now) = (pods(3), Instant::now());
         (0..5).for_each(|_| pods[0].failed(now));
+        (0..5).for_each(|_| pods[1].failed(now));
         let mut n = 0;
-        let ids: Vec<_> = (0..10)
+        let ids: Vec<_> = (0..12)
             .filter_map(|_| {
                 choose(&pods, None, now, || {
                     n += 1;
@@ -223,6 +269,36 @@ mod tests {
             .map(|pod| pod.id)
             .collect();
         assert!(ids.contains(&pods[0].id));
+    }
+
+    #[test]
+    fn requests_that_fail_together_count_once_the_pod_is_left_alone() {
+        let (pods, now) = (pods(2), Instant::now());
+        (0..50).for_each(|_| pods[0].failed(now));
+        assert!(pods[0].is_away(now) && !pods[0].is_away(now + FIRST));
+        assert_eq!(
+            choose(&pods, None, now, || 0).map(|pod| pod.id),
+            Some(pods[1].id),
+            "half of them is left"
+        );
+        assert_eq!(choose(&pods, Some(pods[1].id), now, || 0).map(|pod| pod.id), Some(pods[0].id));
+    }
+
+    #[test]
+    fn a_pod_that_fails_fast_does_not_look_like_the_fastest() {
+        let (pods, now) = (pods(2), Instant::now());
+        pods.iter().for_each(|pod| pod.answered(Duration::from_millis(2)));
+        pods[0].failed(now);
+        assert!(pods[0].cost(now) > pods[1].cost(now) * 10.0);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_bounded() {
+        let pod = pods(1).remove(0);
+        let kept: Vec<_> = (0..100).filter_map(|_| Abandoned::at(&pod)).collect();
+        assert_eq!(kept.len(), 64);
+        drop(kept);
+        assert!(Abandoned::at(&pod).is_some());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Headers on their way through: what ends at this hop is taken away, what the application needs to know is set anew.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method};
 use ipnet::IpNet;
 
-use crate::tls::Shelf;
+use crate::peer::Peer;
 
 /// `X-Request-Id`: kept or made.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,33 +25,9 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// What is true of one connection of a client.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// Its address.
-    pub address: IpAddr,
-    /// The same as a header's value.
-    pub value: HeaderValue,
-    /// Whether what it says about those behind it is believed.
-    pub trusted: bool,
-    /// `http` or `https`.
-    pub proto: &'static str,
-    /// The port that it came to.
-    pub port: u16,
-    /// Of an encrypted connection, the host that it was made for (SNI), and the certificates.
-    pub made_for: Option<(String, Shelf)>,
-}
-
-impl Peer {
-    /// The peer of a connection to `port`.
-    pub fn new(address: IpAddr, port: u16, proto: &'static str, trusted: &[IpNet]) -> Self {
-        let address = address.to_canonical();
-        let value =
-            HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        let trusted = trusted.iter().any(|net| net.contains(&address));
-        Self { address, value, trusted, proto, port, made_for: None }
-    }
-}
+/// What `Connection` cannot take away.
+const KEPT: [HeaderName; 5] =
+    [header::HOST, header::CONTENT_LENGTH, header::AUTHORIZATION, header::COOKIE, REQUEST_ID];
 
 /// Removes what is meant for one hop only (RFC 9110 §7.6.1): the fixed ones and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -65,8 +41,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
             .collect();
         for name in named {
             // A client must not make us drop what the application relies on.
-            if ![header::HOST, header::CONTENT_LENGTH, header::AUTHORIZATION, header::COOKIE].contains(&name)
-            {
+            if !KEPT.contains(&name) {
                 headers.remove(name);
             }
         }
@@ -97,13 +72,15 @@ pub fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The protocol that a request asks to change to, if it does.
+/// The protocol that a request asks to change to, if it asks for WebSocket. Others are not passed on: what speaks in them
+/// would go past everything that is decided here per request.
 pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let wants = |value: &HeaderValue| {
         value.to_str().is_ok_and(|text| text.split(',').any(|t| t.trim().eq_ignore_ascii_case("upgrade")))
     };
     let asked = headers.get_all(header::CONNECTION).iter().any(wants);
-    headers.get(header::UPGRADE).filter(|_| asked).cloned()
+    let websocket = |value: &&HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    headers.get(header::UPGRADE).filter(websocket).filter(|_| asked).cloned()
 }
 
 /// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
@@ -132,6 +109,31 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
         Ok(value) => drop(headers.insert(header::FORWARDED, value)),
         Err(_) => drop(headers.remove(header::FORWARDED)),
     }
+}
+
+/// The address of the client: the peer's, or where the peer is trusted the last one in `X-Forwarded-For` that is not
+/// (what stands before it, a client may have made up). None where that is no address.
+pub fn client(headers: &HeaderMap, peer: &Peer, trusted: &[IpNet]) -> Option<IpAddr> {
+    if !peer.trusted {
+        return Some(peer.address);
+    }
+    let mut found = peer.address;
+    for value in headers.get_all(FORWARDED_FOR).iter().rev() {
+        for text in value.to_str().ok()?.rsplit(',') {
+            found = address(text.trim())?;
+            if !trusted.iter().any(|net| net.contains(&found)) {
+                return Some(found);
+            }
+        }
+    }
+    Some(found)
+}
+
+/// An address, which some proxies write with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|both| both.ip());
+    bare.parse::<IpAddr>().ok().or_else(with_port).map(|ip| ip.to_canonical())
 }
 
 /// One element of `Forwarded` (RFC 7239): an IPv6 address and a host with a port stand in quotes.
@@ -179,11 +181,6 @@ pub fn request_id(headers: &mut HeaderMap, draw: impl FnOnce() -> u128) -> Heade
     id
 }
 
-/// Whether the method may be sent twice without harm (RFC 9110 §9.2.2).
-pub fn is_idempotent(method: &Method) -> bool {
-    method.is_idempotent()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,7 +200,8 @@ mod tests {
     #[test]
     fn what_is_for_one_hop_ends_here() {
         let mut map = headers(&[
-            ("connection", "close, X-Secret, Authorization"),
+            ("connection", "close, X-Secret, Authorization, X-Request-Id"),
+            ("x-request-id", "1"),
             ("x-secret", "1"),
             ("authorization", "Basic x"),
             ("te", "trailers"),
@@ -215,7 +213,7 @@ mod tests {
         remove_hop_by_hop(&mut map);
         let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["accept", "authorization"]);
+        assert_eq!(left, ["accept", "authorization", "x-request-id"]);
     }
 
     #[test]
@@ -244,6 +242,29 @@ mod tests {
         assert_eq!(map[FORWARDED_FOR], "1.2.3.4, 5.6.7.8, 10.1.1.1");
         assert_eq!(map[FORWARDED_PROTO], "https");
         assert_eq!(map[header::FORWARDED], "for=1.2.3.4, for=10.1.1.1;host=\"shop:8080\";proto=http");
+    }
+
+    #[test]
+    fn the_client_is_whom_the_last_stranger_was_seen_to_be() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let seen = |from: &str, lines: &[&str]| {
+            let lines: Vec<_> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
+            client(&headers(&lines), &peer(from), &trusted).map(|ip| ip.to_string()).unwrap_or_default()
+        };
+        assert_eq!(seen("192.0.2.7", &["10.0.0.9"]), "192.0.2.7", "a stranger's word");
+        assert_eq!(seen("10.1.1.1", &[]), "10.1.1.1");
+        assert_eq!(seen("10.1.1.1", &["10.9.9.9, 203.0.113.5"]), "203.0.113.5", "what it says of itself");
+        assert_eq!(seen("10.1.1.1", &["10.9.9.9", "203.0.113.5:4711, 10.1.1.2"]), "203.0.113.5");
+        assert_eq!(seen("10.1.1.1", &["[2001:db8::1]"]), "2001:db8::1");
+        assert_eq!(seen("10.1.1.1", &["10.9.9.9, unknown"]), "", "not taken for the proxy");
+    }
+
+    #[test]
+    fn only_websockets_change_the_protocol() {
+        let asks = |to: &str| upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", to)]));
+        assert!(asks("WebSocket").is_some());
+        assert!(asks("h2c").is_none() && asks("SPDY/3.1").is_none());
+        assert!(upgrade(&headers(&[("upgrade", "websocket")])).is_none());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One line per request, in the form of Heroku's router, or as JSON.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::code::Code;
@@ -47,9 +50,61 @@ pub struct Line<'a> {
     pub bytes: u64,
 }
 
-/// Lines of one thread, written together.
-pub struct Log {
+/// Where lines go: to a thread of their own, because whoever reads them may be slow.
+#[derive(Clone, Debug)]
+pub struct Sink {
     form: Form,
+    pieces: Option<SyncSender<String>>,
+    lost: Arc<AtomicU64>,
+}
+
+/// Pieces of lines that wait to be written; more are left out, and counted.
+const PIECES: usize = 256;
+
+impl Sink {
+    /// A sink for standard output, and the thread that writes; it ends when all clones of the sink are gone.
+    pub fn stdout(form: Form) -> (Self, JoinHandle<()>) {
+        Self::to(form, std::io::stdout())
+    }
+
+    /// The same for any place.
+    pub fn to(form: Form, place: impl std::io::Write + Send + 'static) -> (Self, JoinHandle<()>) {
+        let (pieces, written) = sync_channel(PIECES);
+        let thread = std::thread::spawn(move || write(&written, place));
+        (Self { form, pieces: Some(pieces), lost: Arc::default() }, thread)
+    }
+
+    /// For nobody.
+    pub fn nowhere() -> Self {
+        Self { form: Form::Off, pieces: None, lost: Arc::default() }
+    }
+
+    /// Lines that were left out, because nobody read fast enough.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Relaxed)
+    }
+
+    fn give(&self, text: String) {
+        let Some(pieces) = &self.pieces else { return };
+        if let Err(error) = pieces.try_send(text) {
+            let (std::sync::mpsc::TrySendError::Full(text)
+            | std::sync::mpsc::TrySendError::Disconnected(text)) = error;
+            self.lost.fetch_add(text.lines().count() as u64, Relaxed);
+        }
+    }
+}
+
+/// A reader that is gone must not stop the router.
+fn write(pieces: &Receiver<String>, mut place: impl std::io::Write) {
+    for piece in pieces {
+        let _ = place.write_all(piece.as_bytes());
+        let _ = place.flush();
+    }
+}
+
+/// Lines of one thread, given on together.
+pub struct Log {
+    sink: Sink,
     text: String,
 }
 
@@ -58,18 +113,18 @@ const FULL: usize = 16 * 1024;
 
 impl Log {
     /// An empty one.
-    pub fn new(form: Form) -> Self {
-        Self { form, text: String::new() }
+    pub fn new(sink: Sink) -> Self {
+        Self { sink, text: String::new() }
     }
 
     /// Whether lines are wanted.
     pub fn is_on(&self) -> bool {
-        self.form != Form::Off
+        self.sink.form != Form::Off
     }
 
     /// Adds a line.
     pub fn add(&mut self, line: &Line<'_>) {
-        match self.form {
+        match self.sink.form {
             Form::Off => return,
             Form::Logfmt => logfmt(&mut self.text, line),
             Form::Json => json(&mut self.text, line),
@@ -80,11 +135,10 @@ impl Log {
         }
     }
 
-    /// Writes what there is. A reader that is gone must not stop the router.
+    /// Gives on what there is.
     pub fn flush(&mut self) {
         if !self.text.is_empty() {
-            let _ = std::io::stdout().lock().write_all(self.text.as_bytes());
-            self.text.clear();
+            self.sink.give(std::mem::take(&mut self.text));
         }
     }
 }
@@ -174,6 +228,35 @@ mod tests {
              request_id=abc fwd=\"192.0.2.7\" env=\"shop/production\" pod=10.0.0.1:8080 connect=1ms service=30000ms \
              status=503 bytes=0"
         );
+    }
+
+    /// A reader that takes nothing until it is let.
+    struct Blocked(std::sync::mpsc::Receiver<()>);
+
+    impl std::io::Write for Blocked {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_stuck_costs_lines_and_stops_nobody() {
+        let (let_go, blocked) = std::sync::mpsc::channel();
+        let (sink, thread) = Sink::to(Form::Logfmt, Blocked(blocked));
+        let mut log = Log::new(sink.clone());
+        for _ in 0..PIECES + 10 {
+            log.add(&line("/", None));
+            log.flush();
+        }
+        // One piece may be in the writer's hands.
+        assert!((9..=10).contains(&sink.lost()), "{}", sink.lost());
+        drop((let_go, log, sink));
+        thread.join().unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -12,9 +13,9 @@ use clap::Parser;
 use ipnet::IpNet;
 use router::admin::{self, Admin};
 use router::cluster;
-use router::log::Form;
+use router::log::{Form, Sink};
 use router::reload;
-use router::serve::{self, Common, Door, Speaks};
+use router::serve::{self, Common, Door, Patience, Speaks};
 use router::table::Table;
 use router::tls::{Certificates, Shelf};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,9 +59,16 @@ struct Options {
     /// Networks whose X-Forwarded-* and Forwarded headers are believed, as in 10.0.0.0/8.
     #[arg(long, value_delimiter = ',')]
     trusted_proxies: Vec<IpNet>,
-    /// Seconds that requests under way have to end when the router stops.
+    /// Seconds between "not ready" and closing the door when the router is told to stop: whoever leads clients here needs
+    /// a moment to learn of it.
+    #[arg(long, default_value_t = 5)]
+    leave_seconds: u64,
+    /// Seconds that requests under way have to end after that.
     #[arg(long, default_value_t = 25)]
     drain_seconds: u64,
+    /// Connections of clients at a time; as many as there are file descriptors for if left out. Others wait.
+    #[arg(long)]
+    max_connections: Option<usize>,
     /// A file with the token for /signals; without it nobody may read them.
     #[arg(long)]
     signals_token_file: Option<PathBuf>,
@@ -86,16 +94,21 @@ fn run(options: Options) -> Result<()> {
         reload::first(file, &tables)?;
     }
     let (stopper, stop) = watch::channel(false);
-    let common = Common {
-        tables: tables.clone(),
-        trusted: options.trusted_proxies.clone().into(),
-        log: options.log,
-        stop: stop.clone(),
-        drain: Duration::from_secs(options.drain_seconds),
-    };
+    let leaving = Arc::new(AtomicBool::new(false));
+    let (log, writer) = Sink::stdout(options.log);
     let threads = match options.threads {
         Some(threads) => threads.max(1),
         None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let common = Common {
+        tables: tables.clone(),
+        trusted: options.trusted_proxies.clone().into(),
+        log: log.clone(),
+        leaving: leaving.clone(),
+        stop: stop.clone(),
+        drain: Duration::from_secs(options.drain_seconds),
+        patience: Patience::default(),
+        connections: options.max_connections.unwrap_or_else(serve::connections).div_ceil(threads),
     };
     let tls = options.tls_listen.zip(options.certificates.clone()).map(tls).transpose()?;
     let mut handles = Vec::new();
@@ -119,7 +132,8 @@ fn run(options: Options) -> Result<()> {
             router: options.name,
             token,
             synced,
-            stop: stop.clone(),
+            leaving: leaving.clone(),
+            log,
         });
         let listener = admin::listen(options.admin).await;
         tokio::spawn(admin::serve(
@@ -141,11 +155,25 @@ fn run(options: Options) -> Result<()> {
         }
         let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        anyhow::Ok(())
+        leaving.store(true, Relaxed);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(options.leave_seconds)) => {}
+            // Somebody is in a hurry.
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        let _ = stopper.send(true);
+        // Meanwhile health and metrics are still told.
+        tokio::task::spawn_blocking(move || join(handles)).await?
     })?;
-    let _ = stopper.send(true);
-    for handle in handles {
-        handle.join().map_err(|_| anyhow::anyhow!("a thread of the router panicked"))??;
+    drop(runtime);
+    drop(common);
+    writer.join().map_err(|_| anyhow::anyhow!("the log's writer panicked"))
+}
+
+fn join(threads: Vec<std::thread::JoinHandle<std::io::Result<()>>>) -> Result<()> {
+    for thread in threads {
+        thread.join().map_err(|_| anyhow::anyhow!("a thread of the router panicked"))??;
     }
     Ok(())
 }
@@ -161,7 +189,8 @@ fn door(address: SocketAddr, speaks: Speaks) -> Result<Door> {
 
 #[allow(clippy::print_stderr, reason = "the program's own log")]
 fn tls((address, folder): (SocketAddr, PathBuf)) -> Result<(SocketAddr, TlsAcceptor, Shelf)> {
-    let read = Certificates::read(&folder).with_context(|| format!("reading {}", folder.display()))?;
+    let read = Certificates::read(&folder, &Certificates::default())
+        .with_context(|| format!("reading {}", folder.display()))?;
     let (certificates, bad) = read;
     bad.iter().for_each(|bad| eprintln!("keelway-router: a certificate is left out: {bad}"));
     anyhow::ensure!(certificates.count() > 0, "{} holds no certificate that can be used", folder.display());

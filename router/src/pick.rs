@@ -1,6 +1,7 @@
 //! Which pod gets a request, and a connection to it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
@@ -15,35 +16,44 @@ use crate::worker::Sender;
 /// `tried` is a pod that did not answer.
 ///
 /// # Errors
-/// The code of what is in the way: H11, H12, H14, H19 or H21.
-pub async fn connection(
-    record: &mut Record,
-    live: &Live,
-    tried: Option<u64>,
-) -> Result<(Sender, bool), Code> {
-    let place = place(record, live, tried).await?;
-    let pod = place.endpoint().clone();
-    if let Some(work) = &mut record.work {
-        work.at(place);
+/// The code of what is in the way: H11, H12, H14, H19, H21, or H99 where it is the router itself.
+pub async fn connection(record: &mut Record, tried: Option<u64>) -> Result<(Sender, bool), Code> {
+    if tried.is_some() {
+        renew(record);
     }
+    let place = place(record, tried).await?;
+    let pod = place.endpoint().clone();
+    record.at(place);
     // After a failure a new connection is made: others that were kept may be as old as the one that broke.
     if tried.is_none()
-        && let Some(sender) = record.worker.reuse(&pod).await
+        && let Some(sender) = record.worker.reuse(&pod)
     {
         return Ok((sender, true));
     }
-    match record.worker.connect(&pod, live.route.limits.connect).await {
+    let limit = record.live().map(|live| live.route.limits).unwrap_or_default().connect;
+    match record.worker.connect(&pod, limit).await {
         Ok(sender) => Ok((sender, false)),
         Err(code) => {
-            pod.failed(Instant::now());
+            if code != Code::H99 {
+                pod.failed(Instant::now());
+            }
             Err(code)
         }
     }
 }
 
+/// Looks at the newest table, which may have other pods.
+fn renew(record: &mut Record) {
+    let newest = record.live().and_then(|live| record.worker.tables.load().successor(live).cloned());
+    if let Some(newest) = newest {
+        record.route = Some(newest);
+    }
+}
+
 /// A place at a pod; waits in the route's queue where all are busy.
-async fn place(record: &Record, live: &Live, tried: Option<u64>) -> Result<Place, Code> {
-    if let Some(place) = enter(record, live, tried)? {
+async fn place(record: &mut Record, tried: Option<u64>) -> Result<Place, Code> {
+    let live = record.route.clone().ok_or(Code::H99)?;
+    if let Some(place) = enter(record, &live, tried)? {
         return Ok(place);
     }
     let busy = live.stats.busy();
@@ -56,9 +66,14 @@ async fn place(record: &Record, live: &Live, tried: Option<u64>) -> Result<Place
     }
     let wait = async {
         loop {
+            let mut freed = pin!(live.stats.freed.notified());
             // Listens before it looks, so that a place which becomes free in between is not missed.
-            let freed = live.stats.freed.notified();
-            if let Some(place) = enter(record, live, tried)? {
+            freed.as_mut().enable();
+            renew(record);
+            let newest = record.route.clone().ok_or(Code::H99)?;
+            if let Some(place) = enter(record, &newest, tried)? {
+                // Two places may have become free while one was told of; the last who is told finds none, and waits on.
+                live.stats.freed.notify_one();
                 return Ok(place);
             }
             freed.await;
@@ -85,7 +100,7 @@ fn enter(record: &Record, live: &Live, tried: Option<u64>) -> Result<Option<Plac
 /// The same number for the same client and route, in every router.
 fn by_client(record: &Record) -> u64 {
     let mut hasher = DefaultHasher::new();
-    record.peer.address.hash(&mut hasher);
+    record.client.unwrap_or(record.peer.address).hash(&mut hasher);
     record.live().map(|live| &live.route.name).hash(&mut hasher);
     hasher.finish()
 }

@@ -1,32 +1,39 @@
 //! What is known of one request, until it is counted and logged at its end.
 
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use http::header::HeaderValue;
+use http::header::{self, HeaderValue};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Place};
-use crate::headers::Peer;
+use crate::headers;
 use crate::log::Line;
-use crate::stats::{Ended, RouteStats};
-use crate::table::{Live, Table};
+use crate::peer::Peer;
+use crate::stats::{CLIENT_LEFT, Ended, RouteStats};
+use crate::table::Live;
 use crate::worker::{Sender, Worker};
 
-/// A request, as its line in the log will have it.
+/// A request, as its line in the log will have it. One that is dropped before its end was left by its client (H27).
 pub struct Record {
     /// The thread that has it.
     pub worker: Rc<Worker>,
-    /// The client.
+    /// The client's connection.
     pub peer: Rc<Peer>,
-    /// The table and the place in it of the route that was chosen.
-    pub route: Option<(Arc<Table>, usize)>,
+    /// The client's address: where the peer is a trusted proxy, the one that it names.
+    pub client: Option<IpAddr>,
+    /// The route that was chosen. It keeps nothing else of its table alive.
+    pub route: Option<Arc<Live>>,
     /// The method.
     pub method: Method,
+    /// The version that the client speaks.
+    pub version: Version,
     /// The path and the query.
     pub path: PathAndQuery,
     /// `Host` as the client wrote it.
@@ -45,6 +52,13 @@ pub struct Record {
     pub stream: Option<OpenStream>,
     /// The work at the pod, as long as there is any.
     pub work: Option<Work>,
+    /// The last pod that had it.
+    pub pod: Option<SocketAddr>,
+    /// Whether the scaling law follows it; see [`Ended`].
+    pub demand: bool,
+    /// The client gets, or got, a pod's answer.
+    pub is_answered: bool,
+    is_over: bool,
 }
 
 /// Work that a pod has: it holds a place there and counts as in flight, also when the client has stopped waiting.
@@ -57,11 +71,6 @@ impl Work {
     /// Counted from now on.
     pub fn new(stats: Arc<RouteStats>) -> Self {
         Self { place: None, stats }
-    }
-
-    /// It is at this pod now.
-    pub fn at(&mut self, place: Place) {
-        self.place = Some(place);
     }
 
     /// The pod that has it.
@@ -86,6 +95,40 @@ impl Drop for OpenStream {
 }
 
 impl Record {
+    /// The record of a request whose header has just arrived. Gives the request an id where it has none.
+    pub fn begin(worker: &Rc<Worker>, peer: &Rc<Peer>, parts: &mut Parts) -> Self {
+        let draw = || (u128::from(worker.draw()) << 64) | u128::from(worker.draw());
+        let id = headers::request_id(&mut parts.headers, draw);
+        if let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
+            && parts.version >= Version::HTTP_2
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            parts.headers.insert(header::HOST, host);
+        }
+        peer.streams.begun();
+        Self {
+            worker: worker.clone(),
+            peer: peer.clone(),
+            client: headers::client(&parts.headers, peer, &worker.trusted),
+            route: None,
+            method: parts.method.clone(),
+            version: parts.version,
+            path: parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")),
+            host: parts.headers.get(header::HOST).cloned().unwrap_or(HeaderValue::from_static("")),
+            id,
+            start: Instant::now(),
+            connected: None,
+            status: StatusCode::OK,
+            bytes: 0,
+            stream: None,
+            work: None,
+            pod: None,
+            demand: true,
+            is_answered: false,
+            is_over: false,
+        }
+    }
+
     /// It is a stream from now on.
     pub fn open_stream(&mut self) {
         let stats = self.live().map(|live| live.stats.clone());
@@ -97,12 +140,19 @@ impl Record {
 
     /// The route.
     pub fn live(&self) -> Option<&Live> {
-        let (table, index) = self.route.as_ref()?;
-        table.route(*index)
+        self.route.as_deref()
+    }
+
+    /// It is at this pod now.
+    pub fn at(&mut self, place: Place) {
+        self.pod = Some(place.endpoint().address);
+        if let Some(work) = &mut self.work {
+            work.place = Some(place);
+        }
     }
 
     /// Tells the pod that has it something.
-    pub fn pod(&self, tell: impl FnOnce(&Endpoint)) {
+    pub fn tell_pod(&self, tell: impl FnOnce(&Endpoint)) {
         if let Some(place) = self.work.as_ref().and_then(Work::place) {
             tell(place.endpoint());
         }
@@ -121,32 +171,58 @@ impl Record {
     }
 
     /// Counts it and writes its line.
-    pub fn end(self, code: Option<Code>) {
+    pub fn end(mut self, code: Option<Code>) {
+        self.finish(code);
+    }
+
+    fn finish(&mut self, code: Option<Code>) {
+        self.is_over = true;
         let now = Instant::now();
         let connected = self.connected.unwrap_or(now);
         let (wait, service) = (connected - self.start, now.saturating_duration_since(connected));
         if let Some(live) = self.live() {
-            let status = self.status.as_u16();
-            let ended =
-                Ended { status, code, wait, service, bytes: self.bytes, stream: self.stream.is_some() };
+            let ended = Ended {
+                status: self.status.as_u16(),
+                code,
+                wait,
+                service,
+                bytes: self.bytes,
+                stream: self.stream.is_some(),
+                demand: self.demand,
+                whole: self.is_answered && code.is_none(),
+            };
             live.stats.busy().ended(&ended);
         }
+        self.peer.streams.ended(now);
         let mut log = self.worker.log.borrow_mut();
         if log.is_on() {
+            let behind = self.client.filter(|client| *client != self.peer.address).map(|ip| ip.to_string());
             log.add(&Line {
                 code,
                 method: self.method.as_str(),
                 path: self.path.as_str(),
                 host: self.host.to_str().unwrap_or_default(),
                 request_id: self.id.to_str().unwrap_or_default(),
-                fwd: self.peer.value.to_str().unwrap_or_default(),
+                fwd: behind.as_deref().or(self.peer.value.to_str().ok()).unwrap_or_default(),
                 env: self.live().map(|live| live.route.name.as_str()).unwrap_or_default(),
-                pod: self.work.as_ref().and_then(Work::place).map(|place| place.endpoint().address),
+                pod: self.pod,
                 connect: wait,
                 service,
                 status: self.status.as_u16(),
                 bytes: self.bytes,
             });
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.is_over {
+            if !self.is_answered {
+                self.status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
+                self.peer.streams.left();
+            }
+            self.finish(Some(Code::H27));
         }
     }
 }

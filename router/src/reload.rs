@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::file;
-use crate::table::Table;
+use crate::table::{self, Table};
 
 /// How often the file is looked at. Two looks that show the same are needed, so a file that is being written is not read
 /// half done.
@@ -57,7 +57,7 @@ pub fn exchange(routes: Vec<crate::route::Route>, tables: &ArcSwap<Table>) {
     if count != before.routes().len() || count == 0 {
         tell(&format!("{count} routes are in force"));
     }
-    tables.store(Arc::new(table));
+    table::publish(tables, table);
 }
 
 /// A line for people, apart from the requests'.

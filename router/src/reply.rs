@@ -1,7 +1,9 @@
 //! What the router adds to a pod's answer, or says in its place.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_body_util::Full;
 
 use crate::body::Body;
@@ -31,12 +33,19 @@ pub fn refusal(code: Code, cause: impl Into<String>) -> Refusal {
     Refusal { code, cause: Some(cause.into()) }
 }
 
-/// Takes away what is for one hop only, adds what is ours.
+/// Takes away what is for one hop only, adds what is ours. While the router is about to stop, each answer asks its client
+/// to come by another connection.
 pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        headers::remove_hop_by_hop(response.headers_mut());
-    }
+    let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
+    if !is_switch {
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            // It does not count beside the former (RFC 9112 §6.3), and would belie the body that is passed on.
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        headers::remove_hop_by_hop(headers);
+        say_goodbye(headers, record);
+    }
     headers.insert(headers::REQUEST_ID, record.id.clone());
     headers.remove(headers::CODE);
     let Some(live) = record.live() else { return };
@@ -50,12 +59,20 @@ pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
     }
 }
 
+/// Asks the client to close, if the router is about to stop. In HTTP/2 the connection says so itself.
+fn say_goodbye(headers: &mut HeaderMap, record: &Record) {
+    if record.version < Version::HTTP_2 && record.worker.leaving.load(Relaxed) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
 /// 308 to the same address by https: the method and the body stay.
 pub fn send_to(mut record: Record, place: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::Page(Full::default()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, place);
     response.headers_mut().insert(headers::REQUEST_ID, record.id.clone());
+    say_goodbye(response.headers_mut(), &record);
     record.status = response.status();
     record.end(None);
     response
@@ -76,6 +93,7 @@ pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue
     if record.live().is_some_and(|live| live.route.noindex) {
         response.headers_mut().insert(NOINDEX, HeaderValue::from_static("noindex"));
     }
+    say_goodbye(response.headers_mut(), &record);
     record.end(Some(refusal.code));
     response.map(|page| Body::Page(Full::new(page)))
 }

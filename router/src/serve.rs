@@ -3,38 +3,28 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio_rustls::TlsAcceptor;
 
-use crate::exchange;
-use crate::headers::Peer;
-use crate::log::Form;
+use crate::connection::connection;
+use crate::log::Sink;
+use crate::peer::Peer;
 use crate::table::Table;
 use crate::tls::Shelf;
 use crate::worker::Worker;
 
-/// A client has so long for the header of a request.
-const HEADER: Duration = Duration::from_secs(30);
 /// How often idle connections are looked at and log lines written.
 const SWEEP: Duration = Duration::from_millis(500);
-/// The largest header.
-const HEADER_BYTES: usize = 64 * 1024;
-/// A client has so long for the handshake of TLS.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Requests at a time in one connection of HTTP/2.
-const STREAMS: u32 = 256;
-/// The most header fields.
-const HEADER_FIELDS: usize = 128;
+/// File descriptors that are not for clients and pods: listeners, files, the API server.
+const SPARE: u64 = 128;
 
 /// What all threads have in common.
 #[derive(Clone)]
@@ -43,12 +33,44 @@ pub struct Common {
     pub tables: Arc<ArcSwap<Table>>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted: Arc<[IpNet]>,
-    /// How log lines are written.
-    pub log: Form,
+    /// Where log lines go.
+    pub log: Sink,
+    /// Is true when the router is about to stop: clients are asked to come by another connection.
+    pub leaving: Arc<AtomicBool>,
     /// Becomes true when the router stops.
     pub stop: watch::Receiver<bool>,
     /// How long requests under way have to end then.
     pub drain: Duration,
+    /// How long clients may take.
+    pub patience: Patience,
+    /// Clients' connections that each thread has at a time; others wait in the kernel until one ends.
+    pub connections: usize,
+}
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the handshake of TLS.
+    pub handshake: Duration,
+    /// For the header of a request, and between two requests of a connection.
+    pub header: Duration,
+    /// Without any request on a connection of HTTP/2.
+    pub idle: Duration,
+    /// To take what was sent to them.
+    pub reading: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { handshake: seconds(10), header: seconds(30), idle: seconds(120), reading: seconds(60) }
+    }
+}
+
+/// How many connections of clients the process has file descriptors for: each may need another one to a pod.
+pub fn connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(SPARE).max(16) / 2).unwrap_or(usize::MAX)
 }
 
 /// A socket that listens at `address`, of which every thread has its own: the kernel spreads connections over them.
@@ -92,8 +114,8 @@ pub struct Door {
 pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    local.block_on(&runtime, async move {
-        let worker = Worker::new(common.tables.clone(), common.log, seed);
+    let worker = Worker::new(&common, seed);
+    local.block_on(&runtime, async {
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
         let mut accepting = JoinSet::new();
         for door in doors {
@@ -101,10 +123,20 @@ pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()
             accepting.spawn_local(accept(common.clone(), worker.clone(), listener, door.speaks));
         }
         while accepting.join_next().await.is_some() {}
+        let ended = async {
+            while worker.open() > 0 {
+                worker.closed.notified().await;
+            }
+        };
+        // WebSockets end by themselves when the time for it is over; a moment for their lines in the log.
+        let _ = tokio::time::timeout(Duration::from_secs(1) + common.drain, ended).await;
         sweeper.abort();
-        worker.sweep();
-        Ok(())
-    })
+        std::io::Result::Ok(())
+    })?;
+    // What is left is ended by this, and recorded.
+    drop(local);
+    worker.sweep();
+    Ok(())
 }
 
 async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speaks: Speaks) {
@@ -116,13 +148,18 @@ async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speak
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept() => match accepted {
+            () = worker.closed.notified(), if worker.open() >= common.connections => {}
+            accepted = listener.accept(), if worker.open() < common.connections => match accepted {
                 Ok((stream, address)) => {
                     let _ = stream.set_nodelay(true);
                     let proto = if matches!(speaks, Speaks::Tls(..)) { "https" } else { "http" };
                     let peer = Peer::new(address.ip(), port, proto, &common.trusted);
-                    let (worker, stop) = (worker.clone(), common.stop.clone());
-                    connections.spawn_local(connection(worker, peer, stream, speaks.clone(), stop));
+                    let (worker, common, speaks) = (worker.clone(), common.clone(), speaks.clone());
+                    let open = worker.opened();
+                    connections.spawn_local(async move {
+                        connection(worker, peer, stream, speaks, &common).await;
+                        drop(open);
+                    });
                 }
                 // Out of file descriptors, most likely: others end soon.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -132,114 +169,6 @@ async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speak
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(common.drain, ended).await;
-}
-
-async fn connection(
-    worker: Rc<Worker>,
-    mut peer: Peer,
-    stream: TcpStream,
-    speaks: Speaks,
-    stop: watch::Receiver<bool>,
-) {
-    match speaks {
-        Speaks::Clear { h2c: true } if begins_with_http2(&stream).await => {
-            http2(worker, Rc::new(peer), TokioIo::new(stream), stop).await;
-        }
-        Speaks::Clear { .. } => http1(worker, Rc::new(peer), TokioIo::new(stream), stop).await,
-        Speaks::Tls(acceptor, shelf) => {
-            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
-                return;
-            };
-            let (_, tls) = stream.get_ref();
-            let name = tls.server_name().unwrap_or_default().to_ascii_lowercase();
-            let is_http2 = tls.alpn_protocol() == Some(b"h2");
-            peer.made_for = Some((name, shelf));
-            let (peer, stream) = (Rc::new(peer), TokioIo::new(stream));
-            if is_http2 {
-                http2(worker, peer, stream, stop).await;
-            } else {
-                http1(worker, peer, stream, stop).await;
-            }
-        }
-    }
-}
-
-/// Whether a client begins with the words of HTTP/2 (RFC 9113 §3.4). It has as long as for a header.
-async fn begins_with_http2(stream: &TcpStream) -> bool {
-    const WORDS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let look = async {
-        let mut seen = [0; WORDS.len()];
-        loop {
-            match stream.peek(&mut seen).await {
-                Ok(n @ 1..) if n < seen.len() && WORDS.starts_with(&seen[..n]) => {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                Ok(n) => return n == seen.len() && seen == WORDS,
-                Err(_) => return false,
-            }
-        }
-    };
-    tokio::time::timeout(HEADER, look).await.unwrap_or(false)
-}
-
-async fn http1<I>(worker: Rc<Worker>, peer: Rc<Peer>, io: I, mut stop: watch::Receiver<bool>)
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let service = service_fn(move |request| {
-        let answer = exchange::serve(worker.clone(), peer.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER)
-        .max_buf_size(HEADER_BYTES)
-        .max_headers(HEADER_FIELDS)
-        .serve_connection(io, service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    tokio::select! {
-        // What a client does wrong is told to it, and is no news to anybody else.
-        _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
-}
-
-async fn http2<I>(worker: Rc<Worker>, peer: Rc<Peer>, io: I, mut stop: watch::Receiver<bool>)
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
-{
-    let service = service_fn(move |request| {
-        let answer = exchange::serve(worker.clone(), peer.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
-    // Streams that are opened and reset at once are bounded by h2 itself (max_pending_accept_reset_streams).
-    let connection = http2::Builder::new(OnThisThread)
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADER)
-        .keep_alive_timeout(HEADER)
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(64 * 1024)
-        .serve_connection(io, service);
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
-}
-
-/// Runs the streams of a connection on the thread that has it.
-#[derive(Clone, Copy)]
-struct OnThisThread;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for OnThisThread {
-    fn execute(&self, stream: F) {
-        tokio::task::spawn_local(async move { drop(stream.await) });
-    }
 }
 
 async fn sweep(worker: Rc<Worker>) {

@@ -15,6 +15,9 @@ const KEPT: usize = 60;
 /// Upper bounds of the latency histogram, in seconds; the last class has none.
 pub const BOUNDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
+/// What stands in the log for a client that left before it had an answer, as in Heroku's and nginx's.
+pub const CLIENT_LEFT: u16 = 499;
+
 /// What is counted of one route. Small until the first request: there may be ten thousand routes.
 #[derive(Default)]
 pub struct RouteStats {
@@ -64,7 +67,14 @@ pub struct Ended {
     pub bytes: u64,
     /// It became a stream, which is no latency.
     pub stream: bool,
+    /// A pod has it, or should have: what the scaling law follows. A redirect and a maintenance page are none.
+    pub demand: bool,
+    /// The client got a pod's answer as a whole: its times say how fast the pod is.
+    pub whole: bool,
 }
+
+/// A client that leaves after so long has most likely given up; before, it has changed its mind.
+const GAVE_UP: Duration = Duration::from_secs(5);
 
 impl RouteStats {
     /// The counters, made when first needed.
@@ -79,14 +89,16 @@ impl RouteStats {
 }
 
 impl Busy {
-    /// A request's header arrived.
-    pub fn arrived(&self, retry: bool) {
+    /// A request's header arrived; `demand` as in [`Ended`].
+    pub fn arrived(&self, retry: bool, demand: bool) {
         self.arrivals.fetch_add(1, Relaxed);
         if retry {
             self.retries.fetch_add(1, Relaxed);
         }
         self.in_flight.fetch_add(1, Relaxed);
-        self.second(|b| if retry { b.retries += 1 } else { b.first_tries += 1 });
+        if demand {
+            self.second(|b| if retry { b.retries += 1 } else { b.first_tries += 1 });
+        }
     }
 
     /// The client has its answer, or is gone.
@@ -98,19 +110,25 @@ impl Busy {
             self.codes[code as usize].fetch_add(1, Relaxed);
         }
         let latency = e.wait + e.service;
-        if !e.stream {
+        if e.whole && !e.stream {
             let at = BOUNDS.iter().position(|bound| latency.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());
             self.latency[at].fetch_add(1, Relaxed);
             self.latency_micros.fetch_add(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), Relaxed);
         }
+        if !e.demand {
+            return;
+        }
         self.second(|b| {
             match e.code {
                 Some(Code::H12) => b.timeouts += 1,
+                Some(Code::H27) if e.status == CLIENT_LEFT && latency >= GAVE_UP => b.timeouts += 1,
+                // Broken off in the middle of a good status.
+                Some(Code::H15 | Code::H18) if !e.stream => b.errors += 1,
                 _ if e.status >= 500 => b.errors += 1,
                 _ => b.completed += 1,
             }
             b.wait_seconds += e.wait.as_secs_f64();
-            if !e.stream && e.status < 500 {
+            if e.whole && !e.stream && e.status < 500 {
                 b.service_seconds += e.service.as_secs_f64();
                 b.service.record(e.service.as_secs_f64() * 1e3);
                 b.latency.record(latency.as_secs_f64() * 1e3);
@@ -176,7 +194,7 @@ mod tests {
 
     fn ended(status: u16, code: Option<Code>) -> Ended {
         let (wait, service) = (Duration::from_millis(10), Duration::from_millis(90));
-        Ended { status, code, wait, service, bytes: 7, stream: false }
+        Ended { status, code, wait, service, bytes: 7, stream: false, demand: true, whole: code.is_none() }
     }
 
     #[test]
@@ -184,16 +202,22 @@ mod tests {
         let stats = RouteStats::default();
         assert!(stats.known().is_none());
         let busy = stats.busy();
-        busy.arrived(false);
-        busy.arrived(true);
+        busy.arrived(false, true);
+        busy.arrived(true, true);
         assert_eq!(busy.in_flight.load(Relaxed), 2);
         busy.ended(&ended(200, None));
         busy.ended(&ended(503, Some(Code::H12)));
+        let hasty = ended(CLIENT_LEFT, Some(Code::H27));
+        busy.ended(&Ended { wait: GAVE_UP, ..hasty });
+        busy.ended(&ended(200, Some(Code::H18)));
+        busy.ended(&Ended { demand: false, ..ended(308, None) });
         busy.left();
         let mut seconds = busy.seconds.lock().unwrap();
         let sum = |f: fn(&Bucket) -> u32| seconds.iter().map(f).sum::<u32>();
         assert_eq!((sum(|b| b.first_tries), sum(|b| b.retries)), (1, 1));
-        assert_eq!((sum(|b| b.completed), sum(|b| b.timeouts), sum(|b| b.errors)), (1, 1, 0));
+        assert_eq!((sum(|b| b.completed), sum(|b| b.timeouts), sum(|b| b.errors)), (1, 2, 1));
+        let timed: f64 = seconds.iter().map(|b| b.service_seconds).sum();
+        assert!((timed - 0.09).abs() < 1e-9, "only whole answers say how fast a pod is: {timed}");
         // A minute of silence is told as a minute of silence, and no more than what is kept.
         if let Some(first) = seconds.front_mut() {
             first.second -= 500;

@@ -5,7 +5,9 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use arc_swap::ArcSwap;
 use http::HeaderMap;
 
 use crate::endpoint::{Endpoint, Known};
@@ -15,7 +17,7 @@ use crate::stats::RouteStats;
 /// All routes, ready for lookups.
 #[derive(Default)]
 pub struct Table {
-    routes: Vec<Live>,
+    routes: Vec<Arc<Live>>,
     /// Indices into `routes` by host, the most specific first.
     exact: HashMap<Box<str>, Vec<u32>>,
     /// The same by what follows the `*.`.
@@ -23,6 +25,25 @@ pub struct Table {
     known: HashMap<Box<str>, Known>,
     /// Routes that lost to an older one for some host.
     pub conflicts: Vec<Conflict>,
+    _alive: Alive,
+}
+
+static ALIVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts the tables that are still held by somebody.
+struct Alive;
+
+impl Default for Alive {
+    fn default() -> Self {
+        ALIVE.fetch_add(1, Relaxed);
+        Self
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(1, Relaxed);
+    }
 }
 
 /// A route with what lives longer than one table.
@@ -68,8 +89,10 @@ impl Table {
             table.add(index, &route);
             let live = Live::new(route, stats, known);
             let entry = table.known.entry(live.route.name.as_str().into());
-            entry.or_insert_with(|| Known::of(&live.stats)).pods.extend(live.pods());
-            table.routes.push(live);
+            let entry = entry.or_insert_with(|| Known::of(&live.stats));
+            entry.pods.extend(live.pods());
+            entry.routes.push(index);
+            table.routes.push(Arc::new(live));
         }
         table.sort();
         table
@@ -109,11 +132,16 @@ impl Table {
         }
     }
 
-    /// The index of the route of a request; `host` as [`crate::host::parse`] spells it.
+    /// The route of a request; `host` as [`crate::host::parse`] spells it.
     ///
     /// # Errors
     /// [`AmbiguousPath`] where the answer would depend on who reads the path.
-    pub fn find(&self, host: &str, path: &str, headers: &HeaderMap) -> Result<Option<usize>, AmbiguousPath> {
+    pub fn find(
+        &self,
+        host: &str,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Option<&Arc<Live>>, AmbiguousPath> {
         if let Some(found) = self.among(self.exact.get(host), path, headers)? {
             return Ok(Some(found));
         }
@@ -126,28 +154,49 @@ impl Table {
         entries: Option<&Vec<u32>>,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<Option<usize>, AmbiguousPath> {
+    ) -> Result<Option<&Arc<Live>>, AmbiguousPath> {
         let Some(entries) = entries else { return Ok(None) };
         // The longest path is first: if that is `/`, no route here looks at the path.
         let by_path = entries.first().is_some_and(|i| self.routes[*i as usize].route.path != "/");
         if by_path && is_ambiguous(path) {
             return Err(AmbiguousPath);
         }
-        let mut candidates = entries.iter().map(|i| *i as usize);
-        Ok(candidates.find(|i| {
-            let route = &self.routes[*i].route;
+        let mut candidates = entries.iter().map(|i| &self.routes[*i as usize]);
+        Ok(candidates.find(|live| {
+            let route = &live.route;
             is_below(path, &route.path) && has_headers(headers, &route.headers)
         }))
     }
 
-    /// A route.
-    pub fn route(&self, index: usize) -> Option<&Live> {
-        self.routes.get(index)
+    /// The route that another table has in the place of `old`; none where it is gone.
+    pub fn successor(&self, old: &Live) -> Option<&Arc<Live>> {
+        let known = self.known.get(old.route.name.as_str())?;
+        let mut same_name = known.routes.iter().map(|i| &self.routes[*i as usize]);
+        same_name.find(|live| {
+            let (new, old) = (&live.route, &old.route);
+            new.path == old.path && new.headers == old.headers && new.hosts == old.hosts
+        })
     }
 
     /// All routes.
-    pub fn routes(&self) -> &[Live] {
+    pub fn routes(&self) -> &[Arc<Live>] {
         &self.routes
+    }
+
+    /// How many tables are held by somebody: the one in force, and those that a lookup has not let go of yet.
+    pub fn alive() -> usize {
+        ALIVE.load(Relaxed)
+    }
+}
+
+/// Makes a table the one in force. Requests that wait for a pod look at it at once.
+pub fn publish(tables: &ArcSwap<Table>, table: Table) {
+    let table = Arc::new(table);
+    tables.store(table.clone());
+    for live in &table.routes {
+        if live.stats.known().is_some_and(|busy| busy.waiting.load(Relaxed) > 0) {
+            live.stats.freed.notify_waiters();
+        }
     }
 }
 

@@ -30,49 +30,54 @@ pub struct BadCertificate {
 /// All certificates, by name.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    all: Vec<Arc<CertifiedKey>>,
+    all: Vec<Known>,
     /// Indices by host; wildcards by what follows the `*.`.
     exact: HashMap<String, usize>,
     wildcard: HashMap<String, usize>,
 }
 
+/// A certificate, the file that it came from, and the names that it is for.
+#[derive(Clone, Debug)]
+struct Known {
+    file: PathBuf,
+    names: Vec<String>,
+    key: Arc<CertifiedKey>,
+}
+
 impl Certificates {
-    /// Reads a folder. One that is wrong stands in the way of no other: it is told of, and left out.
+    /// Reads a folder. One that is wrong stands in the way of no other: it is told of, and the one that was read from the
+    /// same file `before` stays in its place, if there was one.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn read(folder: &Path) -> std::io::Result<(Self, Vec<BadCertificate>)> {
+    pub fn read(folder: &Path, before: &Self) -> std::io::Result<(Self, Vec<BadCertificate>)> {
         let (mut certificates, mut bad) = (Self::default(), Vec::new());
         let mut pairs = pairs(folder)?;
         pairs.sort();
         for (chain, key) in pairs {
-            if let Err(why) = certificates.add(&chain, &key) {
-                bad.push(BadCertificate { file: chain.display().to_string(), why });
+            match read(&chain, &key) {
+                Ok(known) => certificates.add(known),
+                Err(why) => {
+                    bad.push(BadCertificate { file: chain.display().to_string(), why });
+                    before.all.iter().filter(|known| known.file == chain).cloned().for_each(|known| {
+                        certificates.add(known);
+                    });
+                }
             }
         }
         Ok((certificates, bad))
     }
 
-    fn add(&mut self, chain: &Path, key: &Path) -> Result<(), String> {
-        let certs: Result<Vec<_>, _> =
-            CertificateDer::pem_file_iter(chain).map_err(|e| e.to_string())?.collect();
-        let certs = certs.map_err(|error| error.to_string())?;
-        let first = certs.first().ok_or("there is no certificate in it")?;
-        let names = names(first)?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("its key: {error}"))?;
-        let key = any_supported_type(&key).map_err(|error| format!("its key: {error}"))?;
-        let certified = CertifiedKey::new(certs, key);
-        certified.keys_match().map_err(|error| format!("the key is not this certificate's: {error}"))?;
+    fn add(&mut self, known: Known) {
         let index = self.all.len();
-        self.all.push(Arc::new(certified));
-        for name in names {
+        for name in &known.names {
             let (map, key) = match name.strip_prefix("*.") {
-                Some(rest) => (&mut self.wildcard, rest.to_owned()),
-                None => (&mut self.exact, name),
+                Some(rest) => (&mut self.wildcard, rest),
+                None => (&mut self.exact, name.as_str()),
             };
-            map.entry(key).or_insert(index);
+            map.entry(key.to_owned()).or_insert(index);
         }
-        Ok(())
+        self.all.push(known);
     }
 
     /// The place of the certificate for a host; where none is for it, that of the first one.
@@ -86,6 +91,17 @@ impl Certificates {
     pub fn count(&self) -> usize {
         self.all.len()
     }
+}
+
+fn read(chain: &Path, key: &Path) -> Result<Known, String> {
+    let certs: Result<Vec<_>, _> = CertificateDer::pem_file_iter(chain).map_err(|e| e.to_string())?.collect();
+    let certs = certs.map_err(|error| error.to_string())?;
+    let names = names(certs.first().ok_or("there is no certificate in it")?)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("its key: {error}"))?;
+    let key = any_supported_type(&key).map_err(|error| format!("its key: {error}"))?;
+    let certified = CertifiedKey::new(certs, key);
+    certified.keys_match().map_err(|error| format!("the key is not this certificate's: {error}"))?;
+    Ok(Known { file: chain.to_owned(), names, key: Arc::new(certified) })
 }
 
 /// The names of a certificate, in lower case.
@@ -159,10 +175,10 @@ impl Shelf {
             // Two looks that show the same: a certificate and its key are two files.
             if now != used && now == seen {
                 used.clone_from(&now);
-                match Certificates::read(&folder) {
+                match Certificates::read(&folder, &self.0.load()) {
                     Ok((certificates, bad)) => {
                         bad.iter().for_each(|bad| {
-                            crate::reload::tell(&format!("a certificate is left out: {bad}"));
+                            crate::reload::tell(&format!("a certificate is not used: {bad}"));
                         });
                         crate::reload::tell(&format!("{} certificates are in use", certificates.count()));
                         self.exchange(certificates);
@@ -193,6 +209,6 @@ impl ResolvesServerCert for Shelf {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let newest = self.0.load();
         let name = hello.server_name().unwrap_or_default().to_ascii_lowercase();
-        newest.find(&name).and_then(|index| newest.all.get(index)).cloned()
+        newest.find(&name).and_then(|index| newest.all.get(index)).map(|known| known.key.clone())
     }
 }

@@ -1,7 +1,7 @@
 //! WebSockets and other protocols that a request changes to: bytes both ways until one side ends.
 //!
-//! An idle tunnel costs two sockets and no buffer: bytes are read into one that the thread's tunnels share, and only
-//! what a slow side cannot take yet is kept.
+//! Between two plain sockets an idle tunnel has no buffer: bytes are read into one that the thread's tunnels share, and only
+//! what a slow side cannot take yet is kept. Where the client's side is encrypted, each direction has a small one.
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Result};
@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::code::Code;
+use crate::flow::Reads;
 use crate::record::Record;
 
 /// What is read at a time.
@@ -24,12 +25,21 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
 }
 
-/// Carries bytes between a pod and a client from now on.
+/// Carries bytes between a pod and a client from now on. When the router stops, it has as long to end as a request.
 pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
     tokio::task::spawn_local(async move {
+        let _open = record.worker.opened();
         let limit = record.live().map_or(Duration::from_secs(55), |live| live.route.limits.idle);
+        let (mut stop, drain) = (record.worker.stop.clone(), record.worker.drain);
+        let stopped = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            tokio::time::sleep(drain).await;
+        };
         let code = match tokio::try_join!(pod, client) {
-            Ok((pod, client)) => carry(pod, client, limit, record.peer.proto == "http").await.err(),
+            Ok((pod, client)) => tokio::select! {
+                carried = carry(pod, client, limit, record.peer.proto == "http") => carried.err(),
+                () = stopped => None,
+            },
             Err(_) => Some(Code::H13),
         };
         record.end(code);
@@ -55,18 +65,14 @@ async fn carry(
 
 /// Between two sockets.
 async fn carry_plain(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> Result<()> {
-    let (mut pod, early_pod) = socket(pod)?;
-    let (mut client, early_client) = socket(client)?;
+    let pod = pod.downcast::<TokioIo<TcpStream>>().map_err(|_| ErrorKind::Unsupported)?;
+    let client = client.downcast::<Reads<TokioIo<TcpStream>>>().map_err(|_| ErrorKind::Unsupported)?;
+    let (early_pod, early_client) = (pod.read_buf, client.read_buf);
+    let (mut pod, mut client) = (pod.io.into_inner(), client.io.into_inner().into_inner());
     client.write_all(&early_pod).await?;
     pod.write_all(&early_client).await?;
     drop((early_pod, early_client));
     tokio::try_join!(pump(&pod, &client, last), pump(&client, &pod, last)).map(drop)
-}
-
-/// The socket itself, and what was read of it already.
-fn socket(side: Upgraded) -> Result<(TcpStream, bytes::Bytes)> {
-    let parts = side.downcast::<TokioIo<TcpStream>>().map_err(|_| ErrorKind::Unsupported)?;
-    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 async fn pump(from: &TcpStream, to: &TcpStream, last: &Cell<Instant>) -> Result<()> {
@@ -127,6 +133,8 @@ async fn pump_any(
         }
         last.set(Instant::now());
         to.write_all(&buffer[..n]).await?;
+        // What is encrypted may still stand in a buffer of its own.
+        to.flush().await?;
     }
 }
 

@@ -7,17 +7,21 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
 use tokio::net::TcpStream;
+use tokio::sync::{Notify, watch};
 
 use crate::body::Outgoing;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
-use crate::log::{Form, Log};
+use crate::log::Log;
+use crate::serve::Common;
 use crate::table::Table;
 
 /// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
@@ -37,17 +41,46 @@ pub struct Worker {
     pub log: RefCell<Log>,
     idle: RefCell<HashMap<u64, Vec<(Sender, Instant)>>>,
     random: Cell<u64>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted: Arc<[IpNet]>,
+    /// Clients' connections that are open, WebSockets among them.
+    open: Cell<usize>,
+    /// Told when one of them ends.
+    pub closed: Notify,
+    /// Becomes true when the router is about to stop.
+    pub leaving: Arc<AtomicBool>,
+    /// How long streams have to end then.
+    pub drain: Duration,
+    /// Becomes true when the router stops.
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Worker {
     /// A thread's things; `seed` differs from thread to thread.
-    pub fn new(tables: Arc<ArcSwap<Table>>, log: Form, seed: u64) -> Rc<Self> {
+    pub fn new(common: &Common, seed: u64) -> Rc<Self> {
         Rc::new(Self {
-            tables,
-            log: RefCell::new(Log::new(log)),
+            tables: common.tables.clone(),
+            log: RefCell::new(Log::new(common.log.clone())),
             idle: RefCell::default(),
             random: Cell::new(seed | 1),
+            trusted: common.trusted.clone(),
+            open: Cell::new(0),
+            closed: Notify::new(),
+            leaving: common.leaving.clone(),
+            drain: common.drain,
+            stop: common.stop.clone(),
         })
+    }
+
+    /// One more connection of a client, until what is returned is dropped.
+    pub fn opened(self: &Rc<Self>) -> Open {
+        self.open.set(self.open.get() + 1);
+        Open(self.clone())
+    }
+
+    /// Clients' connections that are open.
+    pub fn open(&self) -> usize {
+        self.open.get()
     }
 
     /// The next number of a sequence that spreads well (SplitMix64). It decides nothing that anybody must not guess.
@@ -61,10 +94,12 @@ impl Worker {
     }
 
     /// A connection that was used before and is still open.
-    pub async fn reuse(&self, pod: &Endpoint) -> Option<Sender> {
+    pub fn reuse(&self, pod: &Endpoint) -> Option<Sender> {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(&pod.id)?;
         loop {
-            let (mut sender, since) = self.idle.borrow_mut().get_mut(&pod.id)?.pop()?;
-            if since.elapsed() < IDLE && !sender.is_closed() && sender.ready().await.is_ok() {
+            let (sender, since) = connections.pop()?;
+            if since.elapsed() < IDLE && sender.is_ready() {
                 return Some(sender);
             }
         }
@@ -85,11 +120,12 @@ impl Worker {
     /// Makes a connection.
     ///
     /// # Errors
-    /// H19 or H21 where there is no connection, H13 where it broke at once.
+    /// H19 or H21 where there is no connection, H13 where it broke at once, H99 where the router has no socket to spare.
     pub async fn connect(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
         let stream = match tokio::time::timeout(within, TcpStream::connect(pod.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Err(Code::H21),
+            Ok(Err(error)) if is_own(&error) => return Err(Code::H99),
             Ok(Err(_)) | Err(_) => return Err(Code::H19),
         };
         let _ = stream.set_nodelay(true);
@@ -115,4 +151,25 @@ impl Worker {
     pub fn idle_connections(&self) -> usize {
         self.idle.borrow().values().map(Vec::len).sum()
     }
+}
+
+/// A client's connection; see [`Worker::opened`].
+pub struct Open(Rc<Worker>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.closed.notify_one();
+    }
+}
+
+/// No file descriptor, port or memory is left here: it says nothing about the pod.
+fn is_own(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{AddrNotAvailable, OutOfMemory};
+    matches!(error.kind(), AddrNotAvailable | OutOfMemory)
+        || error.raw_os_error().is_some_and(|code| {
+            [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::NOBUFS]
+                .iter()
+                .any(|errno| errno.raw_os_error() == code)
+        })
 }

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use router::code::Code;
 use support::{Router, echo, head, pod, reply, route, until};
 
 /// An address where nobody listens.
@@ -109,9 +110,7 @@ fn an_answer_that_breaks_off_does_not_look_whole() {
     let router = Router::new(&route("a", half, ""));
     let answer = router.get("a", "/");
     assert!(answer.body().contains("hello") && !answer.body().contains("\r\n0\r\n"), "{answer:?}");
-    let table = router.tables.load_full();
-    let counted = || table.routes()[0].stats.busy().codes.iter().map(|n| n.load(Relaxed)).sum::<u64>();
-    until("H18 is counted", || counted() == 1);
+    until("H18 is counted", || router.counted("a", Code::H18) == 1);
 }
 
 #[test]
@@ -134,5 +133,43 @@ fn a_silent_answer_ends() {
         std::thread::sleep(Duration::from_secs(10));
     });
     let router = Router::new(&route("a", silent, ", limits: {idle: 200ms}"));
-    assert!(router.get("a", "/").body().starts_with("hello"));
+    assert_eq!(router.get("a", "/").body(), "hello");
+    until("H15 is counted", || router.counted("a", Code::H15) == 1);
+}
+
+#[test]
+fn a_pod_that_stops_reading_a_request_is_told_of() {
+    let deaf = pod(|mut stream| {
+        head(&mut stream);
+        std::thread::sleep(Duration::from_secs(10));
+    });
+    let router = Router::new(&route("a", deaf, ", limits: {idle: 300ms, firstByte: 9s}"));
+    let mut stream = router.connect();
+    let mut writer = stream.try_clone().unwrap();
+    let ask = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask.as_bytes()).unwrap();
+    std::thread::spawn(move || while writer.write_all(&[b'x'; 8_192]).is_ok() {});
+    let mut answer = [0; 4096];
+    let n = stream.read(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..n]);
+    assert!(answer.to_lowercase().contains("x-keelway-code: h12"), "{answer}");
+    until("nothing is under way", || router.in_flight("a") == 0);
+}
+
+#[test]
+fn what_was_answered_with_nonsense_is_not_sent_again() {
+    let times = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let seen = times.clone();
+    let babbles = pod(move |mut stream| {
+        while head(&mut stream).is_some() {
+            if seen.fetch_add(1, Relaxed) == 0 {
+                reply(&mut stream, "fine");
+            } else {
+                let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n");
+            }
+        }
+    });
+    let router = Router::new(&route("a", babbles, ""));
+    assert_eq!(router.get("a", "/").body(), "fine");
+    assert_eq!((router.get("a", "/").code(), times.load(Relaxed)), ("H17", 2));
 }

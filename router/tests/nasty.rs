@@ -63,8 +63,10 @@ fn a_second_request_hidden_in_a_body_stays_a_body() {
     let router = Router::new(&route("a", counting(), ""));
     let smuggled = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
     let answer = router.send(smuggled);
-    assert!(!answer.body().contains("/evil") || answer.0.matches("HTTP/1.1 ").count() == 2, "{answer:?}");
-    assert!(!answer.0.to_lowercase().contains("content-length: 4\r\n"), "{answer:?}");
+    // Who stands before us may have read the length: what follows is not read as a request.
+    assert_eq!(answer.0.matches("HTTP/1.1 200").count(), 1, "{answer:?}");
+    assert!(answer.body().starts_with("POST") && !answer.0.contains("/evil"), "{answer:?}");
+    assert!(!answer.body().to_lowercase().contains("content-length"), "{answer:?}");
 }
 
 /// Answers with the header that it saw, and reads a body by the framing that it was told.

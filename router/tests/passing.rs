@@ -226,23 +226,59 @@ fn changing_pods_under_load_fails_no_request() {
 }
 
 #[test]
-fn a_router_that_stops_finishes_what_it_has_begun() {
+fn an_answer_with_two_framings_is_passed_on_with_one() {
+    let both = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        );
+    });
+    let answer = Router::new(&route("a", both, "")).get("a", "/");
+    assert!(answer.header("content-length").is_none(), "{answer:?}");
+    assert!(answer.body().contains("hello"), "{answer:?}");
+}
+
+#[test]
+fn a_connection_that_still_carries_a_body_is_given_to_nobody_else() {
+    // Answers as soon as it has the header, and goes on as if the body were of no interest.
+    let hasty = pod(|mut stream| {
+        while head(&mut stream).is_some() {
+            reply(&mut stream, "early");
+        }
+    });
+    let router = Router::new(&route("a", hasty, ""));
+    let mut uploads = router.connect();
+    uploads.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhalf").unwrap();
+    assert!(head(&mut uploads).unwrap().starts_with("HTTP/1.1 200"));
+    let mut other = router.connect();
+    other.set_read_timeout(Some(std::time::Duration::from_secs(3))).unwrap();
+    other.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(other).body(), "early");
+}
+
+#[test]
+fn who_waits_for_a_pod_gets_one_that_is_new() {
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
-    let slow = pod(move |mut stream| {
+    let busy = pod(move |mut stream| {
         head(&mut stream);
         let _ = wait.lock().unwrap().recv();
-        reply(&mut stream, "whole");
+        reply(&mut stream, "busy");
     });
-    let router = Router::new(&route("a", slow, ""));
-    let table = router.tables.load_full();
-    let mut stream = router.connect();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    until("the request", || table.routes()[0].stats.busy().in_flight.load(Relaxed) == 1);
-    router.stop();
-    until("nobody listens", || std::net::TcpStream::connect(router.address).is_err());
-    go.send(()).unwrap();
-    let answer = Answer::read(stream);
-    assert_eq!((answer.body(), answer.header("connection")), ("whole", Some("close")));
-    router.join();
+    let one = "limits: {perEndpoint: 1}";
+    let router = Router::new(&route("a", busy, &format!(", {one}")));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| router.get("a", "/1"));
+        until("the first", || router.in_flight("a") == 1);
+        let second = scope.spawn(|| router.get("a", "/2"));
+        let waiting = || router.tables.load().routes()[0].stats.busy().waiting.load(Relaxed);
+        until("the queue", || waiting() == 1);
+        let new = echo("new");
+        router.route(&format!(
+            "- {{name: a, hosts: [a], backends: [{{endpoints: ['{busy}', '{new}']}}], {one}}}\n"
+        ));
+        assert!(second.join().unwrap().body().starts_with("new"));
+        go.send(()).unwrap();
+        assert_eq!(first.join().unwrap().body(), "busy");
+    });
 }

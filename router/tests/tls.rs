@@ -94,7 +94,7 @@ async fn each_name_has_its_certificate_and_both_versions_of_http() {
     let folder = tempfile::tempdir().unwrap();
     let shop = certificate(folder.path(), "shop", &["shop.example.com"]);
     let wild = certificate(folder.path(), "wild", &["*.preview.example.com"]);
-    let (certificates, bad) = Certificates::read(folder.path()).unwrap();
+    let (certificates, bad) = Certificates::read(folder.path(), &Certificates::default()).unwrap();
     assert!(bad.is_empty() && certificates.count() == 2);
     let shelf = Shelf::new(certificates);
     let routes = [("shop.example.com", "shop"), ("pr-1.preview.example.com", "preview")];
@@ -127,7 +127,7 @@ async fn each_name_has_its_certificate_and_both_versions_of_http() {
 async fn a_certificate_is_exchanged_and_a_wrong_one_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let old = certificate(folder.path(), "shop", &["shop.example.com"]);
-    let shelf = Shelf::new(Certificates::read(folder.path()).unwrap().0);
+    let shelf = Shelf::new(Certificates::read(folder.path(), &Certificates::default()).unwrap().0);
     let routes = route("shop.example.com", echo("shop"), ", httpsOnly: true, hsts: 600");
     let router = Router::speaking(&routes, &[], speaking(&shelf));
     let host = "shop.example.com";
@@ -150,7 +150,7 @@ async fn a_certificate_is_exchanged_and_a_wrong_one_is_left_out() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    let (_, bad) = Certificates::read(folder.path()).unwrap();
+    let (_, bad) = Certificates::read(folder.path(), &Certificates::default()).unwrap();
     assert_eq!(bad.len(), 1, "{bad:?}");
     stop.send_replace(true);
     follows.await.unwrap();
@@ -165,4 +165,56 @@ async fn http2_is_understood_in_clear_and_http1_beside_it() {
     assert!(body.contains("x-forwarded-proto: http\r\n") && !body.contains("transfer-encoding"), "{body}");
     let answer = tokio::task::spawn_blocking(move || router.get("a", "/").status()).await;
     assert_eq!(answer.unwrap(), 200);
+}
+
+#[test]
+fn a_bad_replacement_leaves_the_good_certificate_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), "first", &["other.example.com"]);
+    certificate(folder.path(), "shop", &["shop.example.com"]);
+    let (before, _) = Certificates::read(folder.path(), &Certificates::default()).unwrap();
+    std::fs::write(folder.path().join("shop.crt"), "half a certif").unwrap();
+    let (after, bad) = Certificates::read(folder.path(), &before).unwrap();
+    assert_eq!((after.count(), bad.len()), (2, 1));
+    assert_ne!(after.find("shop.example.com"), after.find("unknown"), "its own, not the first one");
+    std::fs::remove_file(folder.path().join("shop.crt")).unwrap();
+    let (without, _) = Certificates::read(folder.path(), &after).unwrap();
+    assert_eq!(without.count(), 1, "what was taken away is away");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_websocket_by_tls_gets_the_end_of_a_large_message() {
+    use std::io::{Read as _, Write as _};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const LARGE: usize = 8_000_000;
+    let talks = support::pod(|mut stream| {
+        support::head(&mut stream);
+        let _ = stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        );
+        let _ = stream.write_all(&vec![b'x'; LARGE]);
+        // Says nothing more, and does not end: nothing pushes the rest.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let cert = certificate(folder.path(), "shop", &["shop.example.com"]);
+    let shelf = Shelf::new(Certificates::read(folder.path(), &Certificates::default()).unwrap().0);
+    let router = Router::speaking(&route("shop.example.com", talks, ""), &[], speaking(&shelf));
+    let stream = TcpStream::connect(router.address).await.unwrap();
+    let server = ServerName::try_from("shop.example.com").unwrap();
+    let mut stream = client(&[&cert], b"http/1.1").connect(server, stream).await.unwrap();
+    let ask = "GET / HTTP/1.1\r\nHost: shop.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut seen = 0;
+    let read = async {
+        let mut bytes = vec![0; 65_536];
+        while seen < LARGE {
+            let n = stream.read(&mut bytes).await.unwrap();
+            seen += bytes[..n].iter().filter(|b| **b == b'x').count();
+            // Slow enough that buffers are full on the way.
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    let whole = tokio::time::timeout(std::time::Duration::from_secs(20), read).await;
+    assert!(whole.is_ok(), "{seen} of {LARGE} bytes came");
 }

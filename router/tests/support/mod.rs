@@ -4,12 +4,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use router::log::Form;
-use router::serve::{self, Common, Door, Speaks};
+use router::code::Code;
+use router::log::Sink;
+use router::serve::{self, Common, Door, Patience, Speaks};
+use router::stats::RouteStats;
 use router::table::Table;
 use tokio::sync::watch;
 
@@ -17,6 +20,7 @@ use tokio::sync::watch;
 pub struct Router {
     pub address: SocketAddr,
     pub tables: Arc<ArcSwap<Table>>,
+    leaving: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,20 +36,30 @@ impl Router {
     }
 
     pub fn speaking(routes: &str, trusted: &[&str], speaks: Speaks) -> Self {
+        Self::with(routes, trusted, speaks, |_| {})
+    }
+
+    /// A router with other settings.
+    pub fn with(routes: &str, trusted: &[&str], speaks: Speaks, set: impl FnOnce(&mut Common)) -> Self {
         let tables = Arc::new(ArcSwap::from_pointee(Table::default()));
         let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let common = Common {
+        let leaving = Arc::new(AtomicBool::new(false));
+        let mut common = Common {
             tables: tables.clone(),
             trusted: trusted.iter().map(|net| net.parse().unwrap()).collect(),
-            log: Form::Off,
+            log: Sink::nowhere(),
+            leaving: leaving.clone(),
             stop: stopped,
             drain: Duration::from_secs(5),
+            patience: Patience::default(),
+            connections: 1_000,
         };
+        set(&mut common);
         let thread =
             std::thread::spawn(move || serve::thread(common, vec![Door { listener, speaks }], 7).unwrap());
-        let router = Self { address, tables, stop, thread: Some(thread) };
+        let router = Self { address, tables, leaving, stop, thread: Some(thread) };
         router.route(routes);
         router
     }
@@ -53,7 +67,13 @@ impl Router {
     /// Exchanges the table.
     pub fn route(&self, routes: &str) {
         let routes = router::file::parse(&format!("routes:\n{routes}")).unwrap();
-        self.tables.store(Arc::new(Table::new(routes, &self.tables.load())));
+        let table = Table::new(routes, &self.tables.load());
+        router::table::publish(&self.tables, table);
+    }
+
+    /// Is about to stop.
+    pub fn leave(&self) {
+        self.leaving.store(true, Relaxed);
     }
 
     /// Begins to stop.
@@ -77,6 +97,21 @@ impl Router {
     /// A plain GET.
     pub fn get(&self, host: &str, path: &str) -> Answer {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// How many requests of a route ended with this code.
+    pub fn counted(&self, route: &str, code: Code) -> u64 {
+        self.stats(route).busy().codes[code as usize].load(Relaxed)
+    }
+
+    /// Requests of a route that are under way.
+    pub fn in_flight(&self, route: &str) -> u32 {
+        self.stats(route).busy().in_flight.load(Relaxed)
+    }
+
+    fn stats(&self, route: &str) -> Arc<RouteStats> {
+        let table = self.tables.load();
+        table.routes().iter().find(|live| live.route.name == route).unwrap().stats.clone()
     }
 
     pub fn connect(&self) -> TcpStream {

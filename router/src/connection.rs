@@ -1,0 +1,161 @@
+//! One connection of a client: which protocol it speaks, and its requests one after another or side by side.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::exchange;
+use crate::flow::{Reads, Stream};
+use crate::peer::Peer;
+use crate::serve::{Common, Patience, Speaks};
+use crate::worker::Worker;
+
+/// The largest header.
+const HEADER_BYTES: usize = 64 * 1024;
+/// The most header fields in HTTP/1.1; HTTP/2 counts bytes alone.
+const HEADER_FIELDS: usize = 128;
+/// Requests at a time in one connection of HTTP/2.
+const STREAMS: u32 = 256;
+/// What is held of an answer that a client of HTTP/2 has no window for.
+const SEND_BUFFER: usize = 32 * 1024;
+
+/// Serves a connection until it ends.
+pub async fn connection(
+    worker: Rc<Worker>,
+    mut peer: Peer,
+    stream: TcpStream,
+    speaks: Speaks,
+    common: &Common,
+) {
+    let (patience, stop) = (common.patience, common.stop.clone());
+    let reads = |stream| Reads::new(stream, patience.reading);
+    match speaks {
+        Speaks::Clear { h2c: true } if begins_with_http2(&stream, patience.header).await => {
+            http2(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience, stop).await;
+        }
+        Speaks::Clear { .. } => {
+            http1(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience, stop).await;
+        }
+        Speaks::Tls(acceptor, shelf) => {
+            let Ok(Ok(stream)) = tokio::time::timeout(patience.handshake, acceptor.accept(stream)).await
+            else {
+                return;
+            };
+            let (_, tls) = stream.get_ref();
+            let name = tls.server_name().unwrap_or_default().to_ascii_lowercase();
+            let is_http2 = tls.alpn_protocol() == Some(b"h2");
+            peer.made_for = Some((name, shelf));
+            let (peer, stream) = (Rc::new(peer), Reads::new(TokioIo::new(stream), patience.reading));
+            if is_http2 {
+                http2(worker, peer, stream, patience, stop).await;
+            } else {
+                http1(worker, peer, stream, patience, stop).await;
+            }
+        }
+    }
+}
+
+/// Whether a client begins with the words of HTTP/2 (RFC 9113 §3.4). It has as long as for a header.
+async fn begins_with_http2(stream: &TcpStream, within: Duration) -> bool {
+    const WORDS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let look = async {
+        let (mut seen, mut pause) = ([0; WORDS.len()], Duration::from_millis(1));
+        loop {
+            match stream.peek(&mut seen).await {
+                // A part of it: the kernel tells of more bytes only to those who read.
+                Ok(n @ 1..) if n < seen.len() && WORDS.starts_with(&seen[..n]) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_millis(100));
+                }
+                Ok(n) => return n == seen.len() && seen == WORDS,
+                Err(_) => return false,
+            }
+        }
+    };
+    tokio::time::timeout(within, look).await.unwrap_or(false)
+}
+
+async fn http1<I>(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    io: I,
+    patience: Patience,
+    mut stop: watch::Receiver<bool>,
+) where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let answer = exchange::serve(worker.clone(), peer.clone(), request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.header)
+        .max_buf_size(HEADER_BYTES)
+        .max_headers(HEADER_FIELDS)
+        .serve_connection(io, service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        // What a client does wrong is told to it, and is no news to anybody else.
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = connection.await;
+}
+
+async fn http2<I>(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    io: I,
+    patience: Patience,
+    mut stop: watch::Receiver<bool>,
+) where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+{
+    let of_streams = peer.clone();
+    let service = service_fn(move |request| {
+        let answer = exchange::serve(worker.clone(), of_streams.clone(), request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    // Streams that are reset before they are seen here are bounded by h2 itself (max_pending_accept_reset_streams).
+    let connection = http2::Builder::new(OnThisThread { reading: patience.reading })
+        .timer(TokioTimer::new())
+        .keep_alive_interval(patience.header)
+        .keep_alive_timeout(patience.header)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(64 * 1024)
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(io, service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = peer.streams.idle(patience.idle) => {}
+        () = peer.streams.abused() => return,
+    }
+    connection.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = connection => {}
+        () = peer.streams.abused() => {}
+    }
+}
+
+/// Runs the streams of a connection on the thread that has it.
+#[derive(Clone, Copy)]
+struct OnThisThread {
+    /// A client has so long to take a piece of an answer.
+    reading: Duration,
+}
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for OnThisThread {
+    fn execute(&self, stream: F) {
+        tokio::task::spawn_local(Stream::new(stream, self.reading));
+    }
+}

@@ -1,0 +1,171 @@
+//! Passing a request on to a pod, and waiting for the first byte of its answer.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::TrySendError;
+
+use crate::body::{Outgoing, Upload};
+use crate::code::Code;
+use crate::endpoint::Abandoned;
+use crate::pick;
+use crate::record::{Record, Work};
+use crate::reply::{Refusal, refusal};
+use crate::route::Limits;
+use crate::worker::Sender;
+
+/// For so long a pod's work is counted after its client has stopped waiting.
+const ABANDONED: Duration = Duration::from_mins(10);
+
+/// What a pod has said, or will.
+type Answering = Pin<Box<dyn Future<Output = Said>>>;
+/// What a pod has said, or why it has not.
+type Said = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
+
+/// A pod's answer.
+pub struct Passed {
+    /// Its header, and its body on the way.
+    pub response: Response<Incoming>,
+    /// The connection that it came on.
+    pub sender: Sender,
+    /// How far the client's body is, if it has one.
+    pub upload: Option<Rc<Upload>>,
+}
+
+/// Sends the request to a pod; to another one if the first cannot have seen it, or may see it twice without harm.
+///
+/// # Errors
+/// The code of what went wrong at the pod, at the client, or in between.
+pub async fn pass_on(record: &mut Record, parts: Parts, body: Incoming) -> Result<Passed, Refusal> {
+    let limits = record.live().map(|live| live.route.limits).unwrap_or_default();
+    let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
+    let outgoing = match &upload {
+        Some(upload) => Outgoing::new(body, upload.clone(), limits.idle),
+        None => Outgoing::empty(),
+    };
+    let mut request = Request::from_parts(parts, outgoing);
+    let is_harmless = upload.is_none() && request.method().is_idempotent();
+    let mut tried = None;
+    loop {
+        let (mut sender, is_reused) = match pick::connection(record, tried).await {
+            Ok(found) => found,
+            Err(code) if tried.is_none() && matches!(code, Code::H19 | Code::H21) => {
+                tried = record.pod_id();
+                continue;
+            }
+            Err(code) => {
+                return Err(Refusal { code, cause: record.live().and_then(|live| live.route.cause.clone()) });
+            }
+        };
+        record.connected.get_or_insert_with(Instant::now);
+        let sent = Instant::now();
+        // The pod may close a connection in the very moment in which it is used again.
+        let spare = (is_reused && is_harmless).then(|| copy(&request));
+        let answering: Answering = Box::pin(sender.try_send_request(request));
+        let mut waiting = Waiting { answering: Some(answering), work: record.work.take() };
+        match wait(&mut waiting, upload.as_deref(), limits).await? {
+            Ok(response) => {
+                record.work = waiting.done();
+                answered(record, upload.as_deref(), sent);
+                return Ok(Passed { response, sender, upload });
+            }
+            Err(mut error) => {
+                record.work = waiting.done();
+                let code = code_of(error.error());
+                // What answers with nonsense has seen the request.
+                let again = error.take_message().or_else(|| spare.filter(|_| code != Code::H17));
+                if let (Some(again), None) = (again, tried) {
+                    // A connection that was closed while it was idle says nothing about the pod.
+                    tried = if is_reused { Some(0) } else { record.pod_id() };
+                    request = again;
+                    continue;
+                }
+                let of_client = upload.as_ref().and_then(|upload| upload.failed());
+                if of_client.is_none() {
+                    record.tell_pod(|pod| pod.failed(Instant::now()));
+                }
+                return Err(of_client.unwrap_or(code).into());
+            }
+        }
+    }
+}
+
+/// The pod needed so long: from the end of the request, because how fast a client sends is not its doing.
+fn answered(record: &Record, upload: Option<&Upload>, sent: Instant) {
+    let begun = match upload {
+        Some(upload) => upload.ended(),
+        None => Some(sent),
+    };
+    record.tell_pod(|pod| match begun {
+        Some(begun) => pod.answered(begun.elapsed()),
+        None => pod.lives(),
+    });
+}
+
+fn code_of(error: &hyper::Error) -> Code {
+    if error.is_parse() || error.is_parse_too_large() || error.is_parse_status() {
+        Code::H17
+    } else {
+        Code::H13
+    }
+}
+
+/// A request at a pod. If its client stops waiting, the pod's work goes on, and is counted until it ends; unless there
+/// is too much of that already: then the connection is closed, which tells the pod to stop.
+struct Waiting {
+    answering: Option<Answering>,
+    work: Option<Work>,
+}
+
+impl Waiting {
+    /// The pod has answered, or will not.
+    fn done(mut self) -> Option<Work> {
+        self.answering = None;
+        self.work.take()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let (Some(answering), Some(work)) = (self.answering.take(), self.work.take()) else { return };
+        let Some(pod) = work.place().map(|place| Arc::clone(place.endpoint())) else { return };
+        if let Some(abandoned) = Abandoned::at(&pod) {
+            tokio::task::spawn_local(async move {
+                let _ = tokio::time::timeout(ABANDONED, answering).await;
+                drop((work, abandoned));
+            });
+        }
+    }
+}
+
+/// Waits for the first byte of the answer; the limit begins when the request was sent.
+async fn wait(waiting: &mut Waiting, upload: Option<&Upload>, limits: Limits) -> Result<Said, Refusal> {
+    let Some(answering) = waiting.answering.as_mut() else { return Err(Code::H99.into()) };
+    if let Some(upload) = upload {
+        tokio::select! {
+            biased;
+            said = answering.as_mut() => return Ok(said),
+            () = upload.sent() => {}
+            () = upload.stuck(limits.idle) => {
+                // Closes the connection: nothing can come of half a request.
+                waiting.answering = None;
+                return Err(refusal(Code::H12, "the process stopped reading the request"));
+            }
+        }
+    }
+    tokio::time::timeout(limits.first_byte, answering.as_mut()).await.map_err(|_| Code::H12.into())
+}
+
+/// A request without a body, to send it a second time.
+fn copy(request: &Request<Outgoing>) -> Request<Outgoing> {
+    let mut copy = Request::new(Outgoing::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
