@@ -5,6 +5,7 @@
 //! exchanged as a whole, [`exchange`] answers each request by it, [`record`] counts and logs what came of it.
 
 pub mod admin;
+pub mod balance;
 pub mod body;
 pub mod cluster;
 pub mod code;
@@ -25,8 +26,10 @@ pub mod reload;
 pub mod reply;
 pub mod route;
 pub mod serve;
+pub mod silence;
 pub mod stats;
 pub mod table;
 pub mod tls;
 pub mod tunnel;
+pub mod upload;
 pub mod worker;

@@ -10,13 +10,13 @@ use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
 
-use crate::body::{Outgoing, Upload};
 use crate::code::Code;
 use crate::endpoint::Abandoned;
 use crate::pick;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
 use crate::route::Limits;
+use crate::upload::{Outgoing, Upload};
 use crate::worker::Sender;
 
 /// For so long a pod's work is counted after its client has stopped waiting.

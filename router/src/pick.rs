@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use crate::balance::choose;
 use crate::code::Code;
-use crate::endpoint::{Endpoint, Place, choose};
+use crate::endpoint::{Endpoint, Place};
 use crate::record::Record;
 use crate::table::Live;
 use crate::worker::Sender;

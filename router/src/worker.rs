@@ -17,12 +17,12 @@ use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-use crate::body::Outgoing;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::log::Log;
 use crate::serve::Common;
 use crate::table::Table;
+use crate::upload::Outgoing;
 
 /// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
 /// because one that the server closes at the same moment costs a retry.

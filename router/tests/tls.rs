@@ -210,7 +210,7 @@ async fn a_websocket_by_tls_gets_the_end_of_a_large_message() {
         let mut bytes = vec![0; 65_536];
         while seen < LARGE {
             let n = stream.read(&mut bytes).await.unwrap();
-            seen += bytes[..n].iter().filter(|b| **b == b'x').count();
+            seen += n;
             // Slow enough that buffers are full on the way.
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }

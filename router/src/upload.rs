@@ -1,0 +1,145 @@
+//! A client's body on its way to a pod: passed on piece by piece, never gathered.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::body::Broken;
+use crate::code::Code;
+use crate::silence::Silence;
+
+/// How far a client's body is, for whoever waits for the answer.
+#[derive(Default)]
+pub struct Upload {
+    ended: Cell<Option<Instant>>,
+    /// When the pod took the last piece.
+    moved: Cell<Option<Instant>>,
+    failed: Cell<Option<Code>>,
+    told: Notify,
+}
+
+impl Upload {
+    /// Waits until the request was sent, or cannot be.
+    pub async fn sent(&self) {
+        while self.ended.get().is_none() {
+            self.told.notified().await;
+        }
+    }
+
+    /// When it was sent as a whole.
+    pub fn ended(&self) -> Option<std::time::Instant> {
+        self.ended.get().map(Instant::into_std)
+    }
+
+    /// Waits until nothing of it has moved for `limit`. A client that is silent is told of before ([`Silence`]), so it is
+    /// the pod that does not read.
+    pub async fn stuck(&self, limit: Duration) {
+        let begun = Instant::now();
+        // A moment later than the client's own limit, which is as long.
+        let limit = limit.saturating_add(Duration::from_millis(100));
+        loop {
+            let until = self.moved.get().unwrap_or(begun) + limit;
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// Why the client's body ended before its end.
+    pub fn failed(&self) -> Option<Code> {
+        self.failed.get()
+    }
+
+    fn end(&self) {
+        self.ended.set(Some(Instant::now()));
+        self.told.notify_one();
+    }
+}
+
+/// A client must send a body of a known length this fast, in bytes per second, or the time for silence is used up. Where
+/// no length is told, it may be a stream, which is as slow as it likes.
+const SLOWEST: u32 = 1024;
+
+/// A client's body on its way to a pod.
+pub struct Outgoing {
+    inner: Option<Incoming>,
+    upload: Option<Rc<Upload>>,
+    silence: Silence,
+    has_length: bool,
+}
+
+impl Outgoing {
+    /// No body.
+    pub fn empty() -> Self {
+        Self { inner: None, upload: None, silence: Silence::new(Duration::ZERO), has_length: true }
+    }
+
+    /// A client's body, which may be silent for `limit`.
+    pub fn new(inner: Incoming, upload: Rc<Upload>, limit: Duration) -> Self {
+        let has_length = inner.size_hint().exact().is_some();
+        Self { inner: Some(inner), upload: Some(upload), silence: Silence::new(limit), has_length }
+    }
+}
+
+impl hyper::body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let me = &mut *self;
+        let Some(inner) = &mut me.inner else { return Poll::Ready(None) };
+        let fail = |code| {
+            if let Some(upload) = &me.upload {
+                upload.failed.set(Some(code));
+            }
+        };
+        match Pin::new(inner).poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => {
+                fail(Code::H27);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(frame) => {
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                let bytes = data.map_or(0, |data| u32::try_from(data.len()).unwrap_or(u32::MAX));
+                let earned = Duration::from_secs(1) * bytes / SLOWEST;
+                me.silence.broken(me.has_length.then_some(earned));
+                if let Some(upload) = &me.upload {
+                    upload.moved.set(Some(Instant::now()));
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                ready!(me.silence.poll(cx));
+                fail(Code::H28);
+                Poll::Ready(Some(Err(Broken::Silent)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            upload.end();
+        }
+    }
+}
