@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::domain::Domain;
 use crate::origin::ResolvedImage;
+use crate::routing::Routing;
 use crate::text::{Duration, Image};
 use crate::workload::Config;
 
@@ -46,6 +47,9 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub domains: Vec<Domain>,
+    /// What the router does with production's requests.
+    #[serde(default, skip_serializing_if = "Routing::is_default")]
+    pub routing: Routing,
     /// What runs.
     #[serde(flatten)]
     pub config: Config,

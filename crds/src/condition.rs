@@ -52,6 +52,8 @@ pub enum ConditionType {
     RolledBack,
     /// A pod sits on a node that is lost and is never deleted by force.
     NodeLost,
+    /// A host that it asks for leads to an older Environment.
+    HostTaken,
 }
 
 macro_rules! reasons {
@@ -152,4 +154,6 @@ reasons! {
     SecurityOptOut,
     /// A feature of the cluster is missing.
     Unsupported,
+    /// A host that it asks for leads to an older Environment.
+    HostTaken,
 }

@@ -111,7 +111,17 @@ mod tests {
         let domains = domains.iter().map(|name| Domain { name: HostName::new(*name).unwrap() }).collect();
         let stage = Label::new(stage).unwrap();
         let app = "shop".to_owned();
-        EnvironmentSpec { app, stage, image, config, domains, commit: None, retry_at: None, suspend: false }
+        EnvironmentSpec {
+            app,
+            stage,
+            image,
+            config,
+            domains,
+            commit: None,
+            retry_at: None,
+            suspend: false,
+            routing: crate::routing::Routing::default(),
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::domain::Domain;
 use crate::origin::{Commit, ResolvedImage};
+use crate::routing::Routing;
 use crate::text::{Label, ProcessName};
 use crate::workload::{Allow, Config};
 
@@ -44,6 +45,9 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub domains: Vec<Domain>,
+    /// What the router does with its requests.
+    #[serde(default, skip_serializing_if = "Routing::is_default")]
+    pub routing: Routing,
     /// The commit to which the newest change of image or configuration is owed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,

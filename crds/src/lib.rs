@@ -12,6 +12,7 @@ pub mod env;
 pub mod environment;
 pub mod origin;
 pub mod release;
+pub mod routing;
 pub mod run;
 mod schema;
 pub mod text;

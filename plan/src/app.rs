@@ -173,6 +173,7 @@ fn wanted(world: &World) -> Result<Environment, Refusal> {
             image: image(world)?,
             config: app.spec.config.clone(),
             domains: app.spec.domains.clone(),
+            routing: app.spec.routing.clone(),
             commit: None,
             retry_at: None,
             suspend: false,

@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
+use crate::access::{self, Entry};
 use crate::body::{Answer, Body};
 use crate::code::Code;
 use crate::pass::{Passed, pass_on};
@@ -16,6 +18,7 @@ use crate::peer::Peer;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse, send_to};
 use crate::route::{Limits, State};
+use crate::settings::is_allowed;
 use crate::table::Live;
 use crate::worker::Worker;
 use crate::{headers, host, tunnel};
@@ -68,6 +71,7 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     live.stats.busy().arrived(parts.headers.contains_key(headers::ATTEMPT), record.demand);
     record.work = Some(Work::new(live.stats.clone()));
     state(&live, record.client)?;
+    admit(&live, &mut parts.headers).await?;
     if sent {
         let host = host::parse(record.host.to_str().unwrap_or_default()).map(|host| host.name().to_owned());
         let place =
@@ -136,16 +140,35 @@ fn rewrite(record: &Record, parts: &mut Parts, body: &Incoming) -> Option<hyper:
 
 fn state(live: &Live, client: Option<IpAddr>) -> Result<(), Refusal> {
     let cause = live.route.cause.clone();
-    let is_allowed = || client.is_some_and(|client| live.route.allow.iter().any(|net| net.contains(&client)));
     let code = match live.route.state {
         State::Serving => return Ok(()),
-        State::Maintenance if is_allowed() => return Ok(()),
+        State::Maintenance if is_allowed(&live.route.allow, client) => return Ok(()),
         State::Maintenance => Code::H80,
         State::Crashed => Code::H10,
         State::Asleep => Code::H20,
         State::Empty => Code::H81,
     };
-    Err(Refusal { code, cause })
+    Err(Refusal::new(code, cause))
+}
+
+/// Lets in who may enter, as often as the route allows. The credentials are for this door, and do not reach the pod.
+async fn admit(live: &Live, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    if let Some(rate) = live.route.rate
+        && let Err(wait) = live.stats.used.take(rate, Instant::now())
+    {
+        return Err(Refusal::new(Code::H22, None).after(wait));
+    }
+    if live.route.users.is_empty() {
+        return Ok(());
+    }
+    match access::enter(&live.route.users, headers).await {
+        Entry::Open => {
+            headers.remove(header::AUTHORIZATION);
+            Ok(())
+        }
+        Entry::Refused => Err(Refusal::stranger(&live.route.name)),
+        Entry::Busy => Err(Refusal::new(Code::H22, Some("too many passwords are looked at".into()))),
+    }
 }
 
 fn switched(mut response: Response<Incoming>, client: hyper::upgrade::OnUpgrade) -> Outcome {

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crds::routing::{Pages, RateLimit, User};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::host;
-use crate::route::{Backend, Limits, Route, State};
+use crate::route::{Backend, Limits, Protocol, Route, State};
+use crate::{host, settings};
 
 /// Why a file is not used. The table before it stays.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,13 @@ struct Item {
     hsts: Option<u32>,
     #[serde(default)]
     limits: LimitsItem,
+    #[serde(default)]
+    protocol: Protocol,
+    rate_limit: Option<RateLimit>,
+    #[serde(default)]
+    basic_auth: Vec<User>,
+    #[serde(default)]
+    pages: Pages,
     #[serde(default)]
     since: i64,
 }
@@ -154,6 +162,10 @@ impl Item {
             allow: self.allow,
             https_only: self.https_only,
             hsts: self.hsts,
+            users: settings::users(&self.basic_auth).map_err(&wrong)?,
+            rate: self.rate_limit.as_ref().map(settings::rate).transpose().map_err(&wrong)?,
+            protocol: self.protocol,
+            pages: settings::pages(&self.pages),
             limits,
             since: self.since,
             name,

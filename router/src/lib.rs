@@ -4,6 +4,7 @@
 //! Data flows one way: a source ([`file`]) makes [`route::Route`]s, [`table::Table`] makes them searchable and is
 //! exchanged as a whole, [`exchange`] answers each request by it, [`record`] counts and logs what came of it.
 
+pub mod access;
 pub mod admin;
 pub mod balance;
 pub mod body;
@@ -26,6 +27,7 @@ pub mod reload;
 pub mod reply;
 pub mod route;
 pub mod serve;
+pub mod settings;
 pub mod silence;
 pub mod stats;
 pub mod table;

@@ -10,32 +10,52 @@ use crate::headers::{CODE, REQUEST_ID};
 /// What the page tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Page<'a> {
-    /// The code.
-    pub code: Code,
+    /// The code; none where a name and a password are needed.
+    pub code: Option<Code>,
     /// Why, in words, if anybody knows.
     pub cause: Option<&'a str>,
     /// What to give to whoever reads the logs.
     pub request_id: Option<&'a HeaderValue>,
+    /// The environment's own page for browsers.
+    pub own: Option<&'a Bytes>,
+}
+
+impl Page<'_> {
+    fn status(&self) -> StatusCode {
+        self.code.map_or(StatusCode::UNAUTHORIZED, Code::status)
+    }
+
+    fn name(&self) -> &'static str {
+        self.code.map_or("401", Code::as_str)
+    }
+
+    fn words(&self) -> &'static str {
+        self.code.map_or("Who are you?", Code::words)
+    }
 }
 
 /// The answer with the page.
 pub fn answer(page: Page<'_>, accept: Option<&HeaderValue>) -> Response<Bytes> {
-    let status = page.code.status();
+    let status = page.status();
     let id = page.request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
     let cause = page.cause.unwrap_or_default();
     let (kind, body) = match preferred(accept) {
-        Form::Json => ("application/json", json(&page, id, cause)),
-        Form::Html => ("text/html; charset=utf-8", html(&page, id, cause)),
-        Form::Text => ("text/plain; charset=utf-8", text(&page, id, cause)),
+        Form::Json => ("application/json", json(&page, id, cause).into()),
+        Form::Html => {
+            ("text/html; charset=utf-8", page.own.cloned().unwrap_or_else(|| html(&page, id, cause).into()))
+        }
+        Form::Text => ("text/plain; charset=utf-8", text(&page, id, cause).into()),
     };
-    let body = Bytes::from(body);
+    let body: Bytes = body;
     let mut response = Response::new(body.clone());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CODE, HeaderValue::from_static(page.code.as_str()));
+    if let Some(code) = page.code {
+        headers.insert(CODE, HeaderValue::from_static(code.as_str()));
+    }
     if let Some(id) = page.request_id {
         headers.insert(REQUEST_ID, id.clone());
     }
@@ -70,12 +90,12 @@ fn preferred(accept: Option<&HeaderValue>) -> Form {
 
 fn text(page: &Page<'_>, id: &str, cause: &str) -> String {
     let cause = if cause.is_empty() { String::new() } else { format!("{cause}\n") };
-    format!("{} {}\n{cause}request {id}\n", page.code.as_str(), page.code.words())
+    format!("{} {}\n{cause}request {id}\n", page.name(), page.words())
 }
 
 fn json(page: &Page<'_>, id: &str, cause: &str) -> String {
     let mut value = serde_json::json!({
-        "code": page.code.as_str(), "message": page.code.words(), "requestId": id,
+        "code": page.name(), "message": page.words(), "requestId": id,
     });
     if !cause.is_empty() {
         value["cause"] = cause.into();
@@ -90,8 +110,8 @@ fn html(page: &Page<'_>, id: &str, cause: &str) -> String {
          <title>{words}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:18vh auto;\
          padding:0 1rem;color:#222}}small{{color:#666}}@media(prefers-color-scheme:dark){{body{{background:#111;\
          color:#eee}}}}</style><h1>{words}</h1>{cause}<p><small>{code} · request {id}</small></p></html>\n",
-        words = page.code.words(),
-        code = page.code.as_str(),
+        words = page.words(),
+        code = page.name(),
         id = escaped(id),
     )
 }
@@ -107,7 +127,7 @@ mod tests {
     fn page(accept: &str, cause: Option<&str>) -> Response<Bytes> {
         let accept = accept.parse().unwrap();
         let id = HeaderValue::from_static("abc");
-        answer(Page { code: Code::H10, cause, request_id: Some(&id) }, Some(&accept))
+        answer(Page { code: Some(Code::H10), cause, request_id: Some(&id), own: None }, Some(&accept))
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub async fn pass_on(record: &mut Record, parts: Parts, body: Incoming) -> Resul
                 continue;
             }
             Err(code) => {
-                return Err(Refusal { code, cause: record.live().and_then(|live| live.route.cause.clone()) });
+                return Err(Refusal::new(code, record.live().and_then(|live| live.route.cause.clone())));
             }
         };
         record.connected.get_or_insert_with(Instant::now);

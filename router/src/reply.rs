@@ -1,6 +1,7 @@
 //! What the router adds to a pod's answer, or says in its place.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode, Version};
@@ -16,21 +17,44 @@ const NOINDEX: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// Why a request got no answer of a pod.
 pub struct Refusal {
-    /// The code.
-    pub code: Code,
+    /// The code; none where the client has to say first who it is.
+    pub code: Option<Code>,
     /// Why, in words.
     pub cause: Option<String>,
+    /// When it may come again.
+    after: Option<Duration>,
+    /// For what it needs a name and a password.
+    realm: Option<String>,
 }
 
 impl From<Code> for Refusal {
     fn from(code: Code) -> Self {
-        Self { code, cause: None }
+        Self::new(code, None)
+    }
+}
+
+impl Refusal {
+    /// A code, and why.
+    pub fn new(code: Code, cause: Option<String>) -> Self {
+        Self { code: Some(code), cause, after: None, realm: None }
+    }
+
+    /// The same, with the time after which it may come again.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self { after: Some(wait), ..self }
+    }
+
+    /// A name and a password are needed.
+    pub fn stranger(realm: &str) -> Self {
+        let realm = Some(realm.replace(['"', '\\'], ""));
+        Self { code: None, cause: Some("a name and a password are needed here".into()), after: None, realm }
     }
 }
 
 /// A code with its cause.
 pub fn refusal(code: Code, cause: impl Into<String>) -> Refusal {
-    Refusal { code, cause: Some(cause.into()) }
+    Refusal::new(code, Some(cause.into()))
 }
 
 /// Takes away what is for one hop only, adds what is ours. While the router is about to stop, each answer asks its client
@@ -86,14 +110,31 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// The page of a code; the request ends with it.
 pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue>) -> Response<Body> {
-    let page = Page { code: refusal.code, cause: refusal.cause.as_deref(), request_id: Some(&record.id) };
+    let own = record.live().map(|live| &live.route.pages);
+    let own = own.and_then(|pages| {
+        if refusal.code == Some(Code::H80) { &pages.maintenance } else { &pages.error }.as_ref()
+    });
+    let page = Page {
+        code: refusal.code,
+        cause: refusal.cause.as_deref(),
+        request_id: Some(&record.id),
+        own: own.filter(|_| refusal.code.is_some()),
+    };
     let mut response = page::answer(page, accept);
+    let headers = response.headers_mut();
+    if let Some(wait) = refusal.after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    }
+    let realm = refusal.realm.as_ref().map(|realm| format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
+    if let Some(asks) = realm.and_then(|asks| HeaderValue::try_from(asks).ok()) {
+        headers.insert(header::WWW_AUTHENTICATE, asks);
+    }
+    if record.live().is_some_and(|live| live.route.noindex) {
+        headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
+    }
+    say_goodbye(headers, &record);
     record.status = response.status();
     record.bytes = response.body().len() as u64;
-    if record.live().is_some_and(|live| live.route.noindex) {
-        response.headers_mut().insert(NOINDEX, HeaderValue::from_static("noindex"));
-    }
-    say_goodbye(response.headers_mut(), &record);
-    record.end(Some(refusal.code));
+    record.end(refusal.code);
     response.map(|page| Body::Page(Full::new(page)))
 }

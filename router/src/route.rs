@@ -3,7 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
+pub use crds::routing::Protocol;
 use ipnet::IpNet;
+
+use crate::access::{Rate, Users};
 
 /// One route. The most specific route that matches a request gets it.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +36,14 @@ pub struct Route {
     pub https_only: bool,
     /// For how many seconds browsers are told to use https alone (HSTS), in answers by https.
     pub hsts: Option<u32>,
+    /// Who may enter; everybody if it is empty.
+    pub users: Users,
+    /// The most requests per time.
+    pub rate: Option<Rate>,
+    /// What pods speak.
+    pub protocol: Protocol,
+    /// Pages of one's own.
+    pub pages: Pages,
     /// Times and bounds.
     pub limits: Limits,
     /// When its owner came to be, in seconds since 1970: of two equal routes the older one wins.
@@ -62,6 +74,41 @@ pub enum State {
     Asleep,
     /// Nothing was deployed yet.
     Empty,
+}
+
+/// Pages of one's own for browsers, in HTML.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pages {
+    /// When there is no answer.
+    pub error: Option<Bytes>,
+    /// During maintenance.
+    pub maintenance: Option<Bytes>,
+}
+
+impl Default for Route {
+    /// A route of nothing that answers at no host.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            hosts: Vec::new(),
+            path: "/".into(),
+            headers: Vec::new(),
+            backends: Vec::new(),
+            sticky: false,
+            state: State::default(),
+            cause: None,
+            noindex: false,
+            allow: Vec::new(),
+            https_only: false,
+            hsts: None,
+            users: Users::default(),
+            rate: None,
+            protocol: Protocol::default(),
+            pages: Pages::default(),
+            limits: Limits::default(),
+            since: 0,
+        }
+    }
 }
 
 /// Times and bounds of a route.

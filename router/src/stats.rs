@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use autoscale::Bucket;
 
+use crate::access::Used;
 use crate::code::Code;
 
 /// How many seconds are kept.
@@ -24,6 +25,8 @@ pub struct RouteStats {
     busy: OnceLock<Box<Busy>>,
     /// Told when a place at a pod is free again; who waits in the queue listens.
     pub freed: tokio::sync::Notify,
+    /// What was used of its limit of requests per time.
+    pub used: Used,
 }
 
 /// The same, once there was a request.

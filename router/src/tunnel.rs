@@ -148,3 +148,28 @@ async fn silence(last: &Cell<Instant>, limit: Duration) {
         tokio::time::sleep(left).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_read_is_on_its_way_before_more_is_read() {
+        let (mut client, from) = tokio::io::duplex(64);
+        let (to, mut pod) = tokio::io::duplex(64);
+        let last = Cell::new(Instant::now());
+        // Holds what it is given until it is told to let go, as TLS does where the socket is full.
+        let carried = pump_any(from, tokio::io::BufWriter::new(to), &last);
+        let talk = async {
+            client.write_all(b"hello").await?;
+            let mut heard = [0; 5];
+            pod.read_exact(&mut heard).await?;
+            Ok::<_, std::io::Error>(heard)
+        };
+        tokio::select! {
+            heard = talk => assert_eq!(&heard.unwrap(), b"hello"),
+            ended = carried => panic!("{ended:?}"),
+            () = tokio::time::sleep(Duration::from_secs(5)) => panic!("it was kept back"),
+        }
+    }
+}

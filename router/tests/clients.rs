@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -131,25 +131,61 @@ fn a_client_that_leaves_is_counted_and_its_work_too() {
     until("the work's end", || router.in_flight("a") == 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn streams_that_are_begun_and_left_pile_up_no_work_and_end_the_connection() {
-    let silent = pod(|mut stream| {
-        head(&mut stream);
+/// A pod that never answers, and how many requests it has seen.
+fn silent() -> (std::net::SocketAddr, std::sync::Arc<AtomicU32>) {
+    let seen = std::sync::Arc::new(AtomicU32::new(0));
+    let count = seen.clone();
+    let pod = pod(move |mut stream| {
+        if head(&mut stream).is_some() {
+            count.fetch_add(1, Relaxed);
+        }
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let router = patient(&route("a", silent, ""), |_| {});
+    (pod, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_are_begun_and_left_pile_up_no_work() {
+    let (pod, seen) = silent();
+    let router = patient(&route("a", pod, ""), |_| {});
     let mut sender = http2(&router).await;
-    let mut most = 0;
-    for _ in 0..2_000 {
-        let asked = tokio::time::timeout(Duration::from_millis(1), sender.send_request(ask("a"))).await;
-        if matches!(asked, Ok(Err(_))) {
+    for i in 0..100 {
+        let asked = tokio::spawn(sender.send_request(ask("a")));
+        tokio::task::block_in_place(|| until("the pod has it", || seen.load(Relaxed) == i + 1));
+        asked.abort();
+        sender.ready().await.unwrap();
+    }
+    tokio::task::block_in_place(|| until("each is counted", || router.counted("a", Code::H27) == 100));
+    tokio::task::block_in_place(|| until("64 go on", || router.in_flight("a") == 64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_all_its_streams_is_sent_away() {
+    let (pod, seen) = silent();
+    let router = patient(&route("a", pod, ""), |_| {});
+    let mut sender = http2(&router).await;
+    for i in 0..600 {
+        let asked = tokio::spawn(sender.send_request(ask("a")));
+        let is_there = || seen.load(Relaxed) > i || sender.is_closed();
+        tokio::task::block_in_place(|| until("the pod has it, or it is over", is_there));
+        asked.abort();
+        if sender.ready().await.is_err() {
+            assert!(i >= 490, "after {i} already");
             break;
         }
-        most = most.max(router.in_flight("a"));
     }
-    assert!(sender.is_closed() || sender.ready().await.is_err(), "the connection goes on");
-    // 64 that go on, and those whose end was under way.
-    assert!(most <= 64 + 16, "{most} requests at once at a pod for one client that waits for none");
+    assert!(sender.ready().await.is_err(), "the connection goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_of_http2_that_asks_for_nothing_ends() {
+    let router = patient(&route("a", echo("a"), ""), |common| {
+        common.patience.idle = Duration::from_millis(200);
+    });
+    let mut sender = http2(&router).await;
+    let answer = sender.send_request(ask("a")).await.unwrap();
+    assert!(answer.into_body().collect().await.is_ok());
+    tokio::task::block_in_place(|| until("it ends", || sender.is_closed()));
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn a_websocket_has_as_long_as_a_request_and_is_recorded() {
     router.join();
     let busy = table.routes()[0].stats.busy();
     assert_eq!((busy.streams.load(Relaxed), busy.answers[0].load(Relaxed)), (0, 1));
+    assert!(busy.codes.iter().all(|code| code.load(Relaxed) == 0), "the router's end is not the client's");
 }
 
 /// The program, which is killed if a test fails.

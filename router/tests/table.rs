@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName};
 use proptest::prelude::*;
-use router::route::{Limits, Route, State};
+use router::route::Route;
 use router::table::Table;
 
 const HOSTS: &[&str] =
@@ -20,16 +20,8 @@ fn route() -> impl Strategy<Value = Route> {
         hosts: hosts.into_iter().map(Into::into).collect(),
         path: path.into(),
         headers: headers.into_iter().map(|name| (name.to_owned(), "1".to_owned())).collect(),
-        backends: Vec::new(),
-        sticky: false,
-        state: State::Serving,
-        cause: None,
-        noindex: false,
-        allow: Vec::new(),
-        https_only: false,
-        hsts: None,
-        limits: Limits::default(),
         since,
+        ..Route::default()
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crds::Environment;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
+use plan::environment::hosts::taken;
 use plan::environment::{World, plan, wanted_logs};
 use plan::{ObjectKey, Refusal};
 use serde_json::json;
@@ -57,6 +58,7 @@ impl Environments {
         Key { namespace, name }: &Key,
     ) -> Result<World, Refusal> {
         let stores = &context.stores;
+        let others = stores.environments.all();
         Ok(World {
             environment: environment.as_ref().clone(),
             releases: owned(stores.releases.indexed(namespace, name)),
@@ -71,6 +73,7 @@ impl Environments {
             logs: std::collections::BTreeMap::new(),
             nodes: stores.node_readiness(),
             sizes: context.sizes.as_ref().clone(),
+            taken_hosts: taken(environment, others.iter().map(AsRef::as_ref), context.public.as_ref()),
             public: context.public.clone(),
             now: (context.now)(),
         })

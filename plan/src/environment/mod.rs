@@ -7,6 +7,7 @@ mod command;
 mod content;
 mod elect;
 mod history;
+pub mod hosts;
 pub mod logs;
 pub mod names;
 mod new_release;
@@ -27,6 +28,8 @@ pub(crate) use command::{State as CommandState, is_of, job_state};
 pub use logs::wanted_logs;
 pub use world::World;
 
+use jiff::SignedDuration;
+
 use crate::condition::Conditions;
 use crate::object::Manifest;
 use crate::refusal::Refusal;
@@ -35,6 +38,9 @@ use names::Scope;
 use release::{Decision, phase};
 use rollout::Progress;
 use wanted::Wanted;
+
+/// How often an Environment whose host leads elsewhere looks whether it still does.
+const HOST_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// What is to be done, and what the status is derived from.
 pub struct Planned {
@@ -87,7 +93,9 @@ pub fn plan(world: &World) -> Planned {
         }
     }
     plan.steps = before.into_iter().chain(after).collect();
-    let wakes = [picture.decision.wake, status::quiet_until(world, &picture)];
+    // Nothing tells of the older Environment's end.
+    let host = (!world.taken_hosts.is_empty()).then(|| world.now.checked_add(HOST_AGAIN).ok()).flatten();
+    let wakes = [picture.decision.wake, status::quiet_until(world, &picture), host];
     wakes.into_iter().flatten().for_each(|at| plan.wake_at(at));
     Planned { plan, picture: Some(picture) }
 }

@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::Picture;
 use super::history::History;
+use super::hosts;
 use super::release::{is_under_way, phase};
 use super::rollout::{self, Progress};
 use super::world::{World, created, is_leaving, is_on_lost_node, is_ready, version};
@@ -70,6 +71,7 @@ pub fn status(world: &World, picture: &Picture, applied: &Applied) -> Environmen
     conclude(world, picture, applied, &mut conditions);
     rolled_back(picture, &mut conditions);
     node_lost(world, &mut conditions);
+    hosts::tell(world, &mut conditions);
     let config = history.current().map(|release| &release.spec.config);
     let opt_outs = config.map(opt_outs).unwrap_or_default();
     warn(&opt_outs, &mut conditions);

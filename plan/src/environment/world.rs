@@ -61,6 +61,9 @@ pub struct World {
     /// Where the router answers, if there is one.
     #[serde(default)]
     pub public: Option<PublicUrl>,
+    /// Of its hosts those that an older Environment has, with that one's namespace and name; see [`super::hosts`].
+    #[serde(default)]
+    pub taken_hosts: BTreeMap<String, String>,
     /// The time.
     pub now: Timestamp,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
+use crds::routing::Routing;
 use crds::{ConditionStatus, ConditionType, Environment};
 use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointSlice};
 use kube::runtime::watcher::Event;
@@ -26,6 +27,8 @@ pub struct Facts {
     pub is_live: bool,
     /// Why it is not ready, in words.
     pub cause: Option<String>,
+    /// What its App asks of the router.
+    pub routing: Routing,
 }
 
 /// Pods of one slice.
@@ -149,6 +152,7 @@ fn facts(environment: &Environment, domain: Option<&str>) -> Facts {
         stage: environment.spec.stage.as_str().to_owned(),
         since: made,
         is_live: status.is_some_and(|status| status.live_release.is_some()),
+        routing: environment.spec.routing.clone(),
         cause: ready.filter(|c| c.status == ConditionStatus::False).map(|c| c.message.clone()),
     }
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::known::{Facts, Key, Known};
-use crate::route::{Backend, Limits, Route, State};
+use crate::route::{Backend, Route, State};
+use crate::settings;
 
 /// The stage that search engines may index.
 const PRODUCTION: &str = "production";
@@ -29,22 +30,18 @@ fn route((namespace, name): &Key, facts: &Facts, pods: Vec<SocketAddr>) -> Optio
         (true, true, Some(_)) => State::Crashed,
         _ => State::Serving,
     };
-    Some(Route {
+    let mut route = Route {
         name: format!("{namespace}/{name}"),
         hosts: facts.hosts.clone(),
-        path: "/".into(),
-        headers: Vec::new(),
         backends: vec![Backend { weight: 1, endpoints: pods }],
-        sticky: false,
         state,
         cause: facts.cause.clone(),
         noindex: facts.stage != PRODUCTION,
-        allow: Vec::new(),
-        https_only: false,
-        hsts: None,
-        limits: Limits::default(),
         since: facts.since,
-    })
+        ..Route::default()
+    };
+    settings::apply(&facts.routing, &mut route);
+    Some(route)
 }
 
 #[cfg(test)]

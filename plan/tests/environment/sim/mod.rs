@@ -136,6 +136,7 @@ impl Sim {
     /// What the environment controller would see.
     pub fn world(&self) -> Option<World> {
         Some(World {
+            taken_hosts: BTreeMap::new(),
             public: None,
             environment: self.environment()?,
             releases: self.list("Release"),
