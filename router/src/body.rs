@@ -11,10 +11,10 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use crate::code::Code;
 use crate::flow::{self, Flow, For};
+use crate::pool::Sender;
 use crate::record::Record;
 use crate::silence::Silence;
 use crate::upload::Upload;
-use crate::worker::Sender;
 
 /// Why a body ends before its end.
 #[derive(Debug, thiserror::Error)]

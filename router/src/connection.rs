@@ -125,13 +125,14 @@ async fn http2<I>(
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     // Streams that are reset before they are seen here are bounded by h2 itself (max_pending_accept_reset_streams).
-    let connection = http2::Builder::new(OnThisThread { reading: patience.reading })
+    let connection = http2::Builder::new(Streams { reading: patience.reading })
         .timer(TokioTimer::new())
         .keep_alive_interval(patience.header)
         .keep_alive_timeout(patience.header)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(64 * 1024)
         .max_send_buf_size(SEND_BUFFER)
+        .enable_connect_protocol()
         .serve_connection(io, service);
     tokio::pin!(connection);
     tokio::select! {
@@ -147,14 +148,14 @@ async fn http2<I>(
     }
 }
 
-/// Runs the streams of a connection on the thread that has it.
+/// Runs the streams of a client on the thread that has its connection.
 #[derive(Clone, Copy)]
-struct OnThisThread {
+struct Streams {
     /// A client has so long to take a piece of an answer.
     reading: Duration,
 }
 
-impl<F: Future + 'static> hyper::rt::Executor<F> for OnThisThread {
+impl<F: Future + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, stream: F) {
         tokio::task::spawn_local(Stream::new(stream, self.reading));
     }

@@ -17,9 +17,10 @@ use crate::pass::{Passed, pass_on};
 use crate::peer::Peer;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse, send_to};
-use crate::route::{Limits, State};
+use crate::route::{Limits, Protocol, State};
 use crate::settings::is_allowed;
 use crate::table::Live;
+use crate::websocket::{self, Asked};
 use crate::worker::Worker;
 use crate::{headers, host, tunnel};
 
@@ -39,12 +40,12 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
             let limit = record.live().map_or(Limits::default().idle, |live| live.route.limits.idle);
             response.map(|inner| Body::Answer(Box::new(Answer::new(inner, sender, upload, record, limit))))
         }
-        Ok(Outcome::Switched(mut response, answer, client)) => {
+        Ok(Outcome::Opened((mut response, pod, client))) => {
             record.status = response.status();
             record.is_answered = true;
             record.open_stream();
             finish_headers(&mut response, &record);
-            tunnel::start(record, answer, client);
+            tunnel::start(record, pod, client);
             response.map(|()| Body::Page(Full::default()))
         }
         Ok(Outcome::Sent(place)) => send_to(record, place),
@@ -58,8 +59,8 @@ enum Outcome {
     Answer(Passed),
     /// It has to come again by https, there.
     Sent(HeaderValue),
-    /// The protocol was changed: what the client is told, the pod's side, the client's side.
-    Switched(Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade),
+    /// A WebSocket was opened: what the client is told, the pod's side, the client's side.
+    Opened((Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade)),
 }
 
 /// Finds the route, says what the route's state says, passes the request on.
@@ -78,16 +79,20 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
             host.ok().and_then(|host| HeaderValue::try_from(format!("https://{host}{}", record.path)).ok());
         return place.map(Outcome::Sent).ok_or_else(|| Code::H26.into());
     }
-    let client = rewrite(record, &mut parts, &body);
-    let passed = pass_on(record, parts, body).await?;
-    if passed.response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return match client {
-            Some(client) => Ok(switched(passed.response, client)),
-            // Nobody asked for it.
-            None => Err(Code::H17.into()),
-        };
+    let http2 = live.route.protocol == Protocol::H2c;
+    let asked = rewrite(record, &mut parts, &body, http2)?;
+    let passed = pass_on(record, parts, body, asked.is_some()).await?;
+    let agrees = websocket::agrees(&passed.response, http2);
+    match asked {
+        Some(asked) if agrees => Ok(Outcome::Opened(websocket::open(passed.response, asked, record.version))),
+        // To a client of HTTP/2 any good status would say that it is open.
+        Some(_) if record.version >= Version::HTTP_2 && passed.response.status().is_success() => {
+            Err(refusal(Code::H25, "the process answered, but did not open a WebSocket"))
+        }
+        // Nobody asked for it.
+        None if passed.response.status() == StatusCode::SWITCHING_PROTOCOLS => Err(Code::H17.into()),
+        _ => Ok(Outcome::Answer(passed)),
     }
-    Ok(Outcome::Answer(passed))
 }
 
 /// The route of a request.
@@ -99,7 +104,7 @@ fn find(record: &mut Record, parts: &Parts) -> Result<(), Refusal> {
     if made_for.is_some_and(|(name, shelf)| !name.is_empty() && !shelf.is_shared(name, host.name())) {
         return Err(refusal(Code::H31, "the connection was made for a host with another certificate"));
     }
-    if parts.method == Method::CONNECT {
+    if parts.method == Method::CONNECT && !websocket::is_extended_connect(parts) {
         return Err(refusal(Code::H26, "CONNECT is for proxies, and this is none"));
     }
     let found = table.find(host.name(), parts.uri.path(), &parts.headers).map_err(|_| {
@@ -116,26 +121,42 @@ fn must_be_https(live: &Live, record: &Record, parts: &Parts) -> bool {
     live.route.https_only && record.peer.proto == "http" && !headers::is_https(&parts.headers, &record.peer)
 }
 
-/// Makes a client's header one for the pod. Returns the client's side where it asks for another protocol.
-fn rewrite(record: &Record, parts: &mut Parts, body: &Incoming) -> Option<hyper::upgrade::OnUpgrade> {
-    let switch = headers::upgrade(&parts.headers);
+/// Makes a client's header one for the pod. Returns the client's side where it asks for a WebSocket.
+fn rewrite(
+    record: &Record,
+    parts: &mut Parts,
+    body: &Incoming,
+    http2: bool,
+) -> Result<Option<Asked>, Refusal> {
+    let asked = websocket::asked(parts);
+    // Says that trailers are understood, without which gRPC does not begin (RFC 9113 §8.2.2).
+    let trailers =
+        parts.headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     headers::remove_hop_by_hop(&mut parts.headers);
     // Our server has answered it, or will when the body is read.
     parts.headers.remove(header::EXPECT);
     headers::forward(&mut parts.headers, &record.peer, &record.host);
-    parts.uri = Uri::from(record.path.clone());
-    if parts.version >= Version::HTTP_2 {
+    if parts.version >= Version::HTTP_2 && !http2 {
         headers::join_cookies(&mut parts.headers);
     }
-    parts.version = Version::HTTP_11;
-    if !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // Said plainly: without it a body of a GET would be lost.
-        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    if !http2 {
+        parts.uri = Uri::from(record.path.clone());
+        parts.version = Version::HTTP_11;
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // Said plainly: without it a body of a GET would be lost.
+            parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        return Ok(asked);
     }
-    let protocol = switch?;
-    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    parts.headers.insert(header::UPGRADE, protocol);
-    parts.extensions.remove::<hyper::upgrade::OnUpgrade>()
+    let host = record.host.to_str().unwrap_or_default();
+    let uri = Uri::builder().scheme("http").authority(host).path_and_query(record.path.clone()).build();
+    parts.uri = uri.map_err(|_| Refusal::from(Code::H26))?;
+    parts.version = Version::HTTP_2;
+    parts.headers.remove(header::HOST);
+    if trailers {
+        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(asked)
 }
 
 fn state(live: &Live, client: Option<IpAddr>) -> Result<(), Refusal> {
@@ -169,16 +190,4 @@ async fn admit(live: &Live, headers: &mut HeaderMap) -> Result<(), Refusal> {
         Entry::Refused => Err(Refusal::stranger(&live.route.name)),
         Entry::Busy => Err(Refusal::new(Code::H22, Some("too many passwords are looked at".into()))),
     }
-}
-
-fn switched(mut response: Response<Incoming>, client: hyper::upgrade::OnUpgrade) -> Outcome {
-    let pod = hyper::upgrade::on(&mut response);
-    let protocol = response.headers().get(header::UPGRADE).cloned();
-    let mut response = response.map(drop);
-    headers::remove_hop_by_hop(response.headers_mut());
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Some(protocol) = protocol {
-        response.headers_mut().insert(header::UPGRADE, protocol);
-    }
-    Outcome::Switched(response, pod, client)
 }

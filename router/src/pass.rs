@@ -8,24 +8,22 @@ use std::time::{Duration, Instant};
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::TrySendError;
 
 use crate::code::Code;
 use crate::endpoint::Abandoned;
 use crate::pick;
+use crate::pool::{Said, Sender};
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
-use crate::route::Limits;
+use crate::route::{Limits, Protocol};
 use crate::upload::{Outgoing, Upload};
-use crate::worker::Sender;
+use crate::websocket;
 
 /// For so long a pod's work is counted after its client has stopped waiting.
 const ABANDONED: Duration = Duration::from_mins(10);
 
 /// What a pod has said, or will.
 type Answering = Pin<Box<dyn Future<Output = Said>>>;
-/// What a pod has said, or why it has not.
-type Said = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>;
 
 /// A pod's answer.
 pub struct Passed {
@@ -41,18 +39,28 @@ pub struct Passed {
 ///
 /// # Errors
 /// The code of what went wrong at the pod, at the client, or in between.
-pub async fn pass_on(record: &mut Record, parts: Parts, body: Incoming) -> Result<Passed, Refusal> {
-    let limits = record.live().map(|live| live.route.limits).unwrap_or_default();
+pub async fn pass_on(
+    record: &mut Record,
+    parts: Parts,
+    body: Incoming,
+    websocket: bool,
+) -> Result<Passed, Refusal> {
+    let (limits, protocol) =
+        record.live().map(|live| (live.route.limits, live.route.protocol)).unwrap_or_default();
+    let http2 = protocol == Protocol::H2c;
     let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
     let outgoing = match &upload {
         Some(upload) => Outgoing::new(body, upload.clone(), limits.idle),
         None => Outgoing::empty(),
     };
     let mut request = Request::from_parts(parts, outgoing);
+    if websocket {
+        websocket::ask(&mut request, http2, || record.worker.draw_long());
+    }
     let is_harmless = upload.is_none() && request.method().is_idempotent();
     let mut tried = None;
     loop {
-        let (mut sender, is_reused) = match pick::connection(record, tried).await {
+        let (mut sender, is_reused) = match pick::connection(record, protocol, tried).await {
             Ok(found) => found,
             Err(code) if tried.is_none() && matches!(code, Code::H19 | Code::H21) => {
                 tried = record.pod_id();
@@ -63,10 +71,13 @@ pub async fn pass_on(record: &mut Record, parts: Parts, body: Incoming) -> Resul
             }
         };
         record.connected.get_or_insert_with(Instant::now);
+        if websocket && !sender.allows_websockets(limits.connect).await {
+            return Err(refusal(Code::H25, "the process speaks HTTP/2, and offers no WebSockets in it"));
+        }
         let sent = Instant::now();
         // The pod may close a connection in the very moment in which it is used again.
         let spare = (is_reused && is_harmless).then(|| copy(&request));
-        let answering: Answering = Box::pin(sender.try_send_request(request));
+        let answering: Answering = sender.send(request);
         let mut waiting = Waiting { answering: Some(answering), work: record.work.take() };
         match wait(&mut waiting, upload.as_deref(), limits).await? {
             Ok(response) => {
@@ -165,6 +176,7 @@ async fn wait(waiting: &mut Waiting, upload: Option<&Upload>, limits: Limits) ->
 fn copy(request: &Request<Outgoing>) -> Request<Outgoing> {
     let mut copy = Request::new(Outgoing::empty());
     copy.method_mut().clone_from(request.method());
+    *copy.version_mut() = request.version();
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
     copy

@@ -9,16 +9,21 @@ use std::time::Instant;
 use crate::balance::choose;
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Place};
+use crate::pool::Sender;
 use crate::record::Record;
+use crate::route::Protocol;
 use crate::table::Live;
-use crate::worker::Sender;
 
 /// A connection to a pod of the route, and whether it was used before. The place at the pod is put down in the record.
 /// `tried` is a pod that did not answer.
 ///
 /// # Errors
 /// The code of what is in the way: H11, H12, H14, H19, H21, or H99 where it is the router itself.
-pub async fn connection(record: &mut Record, tried: Option<u64>) -> Result<(Sender, bool), Code> {
+pub async fn connection(
+    record: &mut Record,
+    protocol: Protocol,
+    tried: Option<u64>,
+) -> Result<(Sender, bool), Code> {
     if tried.is_some() {
         renew(record);
     }
@@ -27,12 +32,12 @@ pub async fn connection(record: &mut Record, tried: Option<u64>) -> Result<(Send
     record.at(place);
     // After a failure a new connection is made: others that were kept may be as old as the one that broke.
     if tried.is_none()
-        && let Some(sender) = record.worker.reuse(&pod)
+        && let Some(sender) = record.worker.pool.reuse(&pod, protocol)
     {
         return Ok((sender, true));
     }
     let limit = record.live().map(|live| live.route.limits).unwrap_or_default().connect;
-    match record.worker.connect(&pod, limit).await {
+    match record.worker.pool.connect(&pod, protocol, limit).await {
         Ok(sender) => Ok((sender, false)),
         Err(code) => {
             if code != Code::H99 {

@@ -16,9 +16,10 @@ use crate::endpoint::{Endpoint, Place};
 use crate::headers;
 use crate::log::Line;
 use crate::peer::Peer;
+use crate::pool::Sender;
 use crate::stats::{CLIENT_LEFT, Ended, RouteStats};
 use crate::table::Live;
-use crate::worker::{Sender, Worker};
+use crate::worker::Worker;
 
 /// A request, as its line in the log will have it. One that is dropped before its end was left by its client (H27).
 pub struct Record {
@@ -97,8 +98,7 @@ impl Drop for OpenStream {
 impl Record {
     /// The record of a request whose header has just arrived. Gives the request an id where it has none.
     pub fn begin(worker: &Rc<Worker>, peer: &Rc<Peer>, parts: &mut Parts) -> Self {
-        let draw = || (u128::from(worker.draw()) << 64) | u128::from(worker.draw());
-        let id = headers::request_id(&mut parts.headers, draw);
+        let id = headers::request_id(&mut parts.headers, || worker.draw_long());
         if let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
             && parts.version >= Version::HTTP_2
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -166,7 +166,7 @@ impl Record {
     /// Gives the connection back.
     pub fn keep(&self, sender: Sender) {
         if let Some(place) = self.work.as_ref().and_then(Work::place) {
-            self.worker.keep(place.endpoint(), sender);
+            self.worker.pool.keep(place.endpoint(), sender);
         }
     }
 

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Result};
 use std::time::{Duration, Instant};
 
+use http::Version;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use crate::code::Code;
 use crate::flow::Reads;
 use crate::record::Record;
+use crate::route::Protocol;
 
 /// What is read at a time.
 const PIECE: usize = 16 * 1024;
@@ -37,13 +39,19 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
         };
         let code = match tokio::try_join!(pod, client) {
             Ok((pod, client)) => tokio::select! {
-                carried = carry(pod, client, limit, record.peer.proto == "http") => carried.err(),
+                carried = carry(pod, client, limit, is_plain(&record)) => carried.err(),
                 () = stopped => None,
             },
             Err(_) => Some(Code::H13),
         };
         record.end(code);
     });
+}
+
+/// Whether both sides are sockets: no TLS and no HTTP/2 around the bytes.
+fn is_plain(record: &Record) -> bool {
+    let is_http1 = record.live().is_some_and(|live| live.route.protocol == Protocol::Http1);
+    is_http1 && record.peer.proto == "http" && record.version < Version::HTTP_2
 }
 
 async fn carry(

@@ -4,34 +4,19 @@
 //! no lock is held and nothing wakes another core.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
-use crate::code::Code;
-use crate::endpoint::Endpoint;
 use crate::log::Log;
+use crate::pool::Pool;
 use crate::serve::Common;
 use crate::table::Table;
-use crate::upload::Outgoing;
-
-/// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
-/// because one that the server closes at the same moment costs a retry.
-const IDLE: Duration = Duration::from_secs(4);
-/// Idle connections that a thread keeps per pod.
-const KEPT: usize = 512;
-
-/// A connection to a pod, ready for a request.
-pub type Sender = SendRequest<Outgoing>;
 
 /// One thread's things.
 pub struct Worker {
@@ -39,7 +24,8 @@ pub struct Worker {
     pub tables: Arc<ArcSwap<Table>>,
     /// The lines not written yet.
     pub log: RefCell<Log>,
-    idle: RefCell<HashMap<u64, Vec<(Sender, Instant)>>>,
+    /// Connections to pods.
+    pub pool: Pool,
     random: Cell<u64>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted: Arc<[IpNet]>,
@@ -61,7 +47,7 @@ impl Worker {
         Rc::new(Self {
             tables: common.tables.clone(),
             log: RefCell::new(Log::new(common.log.clone())),
-            idle: RefCell::default(),
+            pool: Pool::default(),
             random: Cell::new(seed | 1),
             trusted: common.trusted.clone(),
             open: Cell::new(0),
@@ -70,6 +56,11 @@ impl Worker {
             drain: common.drain,
             stop: common.stop.clone(),
         })
+    }
+
+    /// The same of twice the length.
+    pub fn draw_long(&self) -> u128 {
+        (u128::from(self.draw()) << 64) | u128::from(self.draw())
     }
 
     /// One more connection of a client, until what is returned is dropped.
@@ -93,63 +84,10 @@ impl Worker {
         z ^ (z >> 31)
     }
 
-    /// A connection that was used before and is still open.
-    pub fn reuse(&self, pod: &Endpoint) -> Option<Sender> {
-        let mut idle = self.idle.borrow_mut();
-        let connections = idle.get_mut(&pod.id)?;
-        loop {
-            let (sender, since) = connections.pop()?;
-            if since.elapsed() < IDLE && sender.is_ready() {
-                return Some(sender);
-            }
-        }
-    }
-
-    /// Keeps a connection whose last answer is complete.
-    pub fn keep(&self, pod: &Endpoint, sender: Sender) {
-        if sender.is_closed() {
-            return;
-        }
-        let mut idle = self.idle.borrow_mut();
-        let connections = idle.entry(pod.id).or_default();
-        if connections.len() < KEPT {
-            connections.push((sender, Instant::now()));
-        }
-    }
-
-    /// Makes a connection.
-    ///
-    /// # Errors
-    /// H19 or H21 where there is no connection, H13 where it broke at once, H99 where the router has no socket to spare.
-    pub async fn connect(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
-        let stream = match tokio::time::timeout(within, TcpStream::connect(pod.address)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Err(Code::H21),
-            Ok(Err(error)) if is_own(&error) => return Err(Code::H99),
-            Ok(Err(_)) | Err(_) => return Err(Code::H19),
-        };
-        let _ = stream.set_nodelay(true);
-        let handshake = hyper::client::conn::http1::Builder::new().handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|_| Code::H13)?;
-        tokio::task::spawn_local(async move {
-            // What goes wrong shows where the answer is awaited.
-            let _ = connection.with_upgrades().await;
-        });
-        Ok(sender)
-    }
-
-    /// Closes what nothing used for a while; writes the log's lines.
+    /// Closes what nothing used for a while; gives on the log's lines.
     pub fn sweep(&self) {
         self.log.borrow_mut().flush();
-        self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|(sender, since)| since.elapsed() < IDLE && !sender.is_closed());
-            !connections.is_empty()
-        });
-    }
-
-    /// Idle connections, for tests and metrics.
-    pub fn idle_connections(&self) -> usize {
-        self.idle.borrow().values().map(Vec::len).sum()
+        self.pool.sweep();
     }
 }
 
@@ -161,15 +99,4 @@ impl Drop for Open {
         self.0.open.set(self.0.open.get() - 1);
         self.0.closed.notify_one();
     }
-}
-
-/// No file descriptor, port or memory is left here: it says nothing about the pod.
-fn is_own(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{AddrNotAvailable, OutOfMemory};
-    matches!(error.kind(), AddrNotAvailable | OutOfMemory)
-        || error.raw_os_error().is_some_and(|code| {
-            [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE, rustix::io::Errno::NOBUFS]
-                .iter()
-                .any(|errno| errno.raw_os_error() == code)
-        })
 }

@@ -109,6 +109,11 @@ impl Router {
         self.stats(route).busy().in_flight.load(Relaxed)
     }
 
+    /// Its open WebSockets and event streams.
+    pub fn streams(&self, route: &str) -> u32 {
+        self.stats(route).busy().streams.load(Relaxed)
+    }
+
     fn stats(&self, route: &str) -> Arc<RouteStats> {
         let table = self.tables.load();
         table.routes().iter().find(|live| live.route.name == route).unwrap().stats.clone()
