@@ -78,6 +78,8 @@ fn router() -> Vec<PolicyRule> {
     vec![
         rule(crds::GROUP, &["environments"], &["list", "watch"]),
         rule("discovery.k8s.io", &["endpointslices"], &["list", "watch"]),
+        // Endpoints that are kept though nobody says any more that they are ready are told of.
+        rule("events.k8s.io", &["events"], &["create", "patch"]),
     ]
 }
 

@@ -153,6 +153,8 @@ struct Router {
     tls_secrets: Vec<Name>,
     /// Networks whose `X-Forwarded-*` and `Forwarded` headers are believed.
     trusted_proxies: Vec<String>,
+    /// Connections begin with a header of the PROXY protocol, and come from `trustedProxies` alone.
+    proxy_protocol: bool,
     /// One line per request: `logfmt` as Heroku's router writes it, `json`, or `off`.
     log: RouterLog,
     /// Requests and limits of the router's pods, as in a Pod.

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::cluster::Watching;
 use crate::code::Code;
 use crate::log::Sink;
 use crate::stats::{BOUNDS, Busy};
@@ -36,6 +37,8 @@ pub struct Admin {
     pub leaving: Arc<AtomicBool>,
     /// Where the requests' lines go.
     pub log: Sink,
+    /// How the watches of the cluster are doing.
+    pub watching: Arc<Watching>,
 }
 
 /// So long after a failure it accepts again.
@@ -78,13 +81,58 @@ impl Admin {
                 plain(StatusCode::SERVICE_UNAVAILABLE, "waits for its first table\n")
             }
             "/healthz" | "/readyz" => plain(StatusCode::OK, "ok\n"),
-            "/metrics" => plain(StatusCode::OK, metrics(&self.tables.load(), self.log.lost())),
+            "/metrics" => plain(StatusCode::OK, self.metrics()),
             "/signals" if !self.may_read(headers) => {
                 plain(StatusCode::UNAUTHORIZED, "a bearer token is needed\n")
             }
             "/signals" => self.signals(query),
             _ => plain(StatusCode::NOT_FOUND, "/healthz /readyz /metrics /signals\n"),
         }
+    }
+
+    fn metrics(&self) -> String {
+        let (table, w) = (self.tables.load(), &self.watching);
+        let own: [Own; 8] = [
+            ("routes", "gauge", "Routes in the table.", table.routes().len() as u64),
+            (
+                "route_conflicts",
+                "gauge",
+                "Routes that an older one keeps from some host.",
+                table.conflicts.len() as u64,
+            ),
+            (
+                "tables",
+                "gauge",
+                "Tables held in memory; more than a few for long are a leak.",
+                Table::alive() as u64,
+            ),
+            (
+                "lost_log_lines_total",
+                "counter",
+                "Lines left out, because nobody read fast enough.",
+                self.log.lost(),
+            ),
+            (
+                "watch_errors_total",
+                "counter",
+                "Times that a watch of the cluster failed.",
+                w.errors.load(Relaxed),
+            ),
+            (
+                "api_server_away",
+                "gauge",
+                "1 while the last table stays in force.",
+                w.is_away.load(Relaxed).into(),
+            ),
+            (
+                "held_endpoints",
+                "gauge",
+                "Endpoints kept though not ready, because many vanished or they flicker.",
+                w.held.load(Relaxed),
+            ),
+            ("holds_total", "counter", "Times that endpoints began to be kept.", w.holds.load(Relaxed)),
+        ];
+        metrics(&table, &own)
     }
 
     fn may_read(&self, headers: &HeaderMap) -> bool {
@@ -126,23 +174,21 @@ fn known(table: &Table) -> impl Iterator<Item = (&Live, &Busy)> {
     table.routes().iter().filter_map(|live| Some((&**live, live.stats.known()?)))
 }
 
+/// Name, kind, help and value of what is not of one route.
+type Own = (&'static str, &'static str, &'static str, u64);
 /// Name, kind, help, value.
 type Counter = (&'static str, &'static str, &'static str, fn(&Busy) -> u64);
 
 /// All metrics in Prometheus' text form. Only routes that were ever asked for are in it, so its size follows use.
-fn metrics(table: &Table, lost_lines: u64) -> String {
+fn metrics(table: &Table, own: &[Own]) -> String {
     let mut out = String::new();
     let head = |out: &mut String, name: &str, kind: &str, help: &str| {
         let _ = write!(out, "# HELP keelway_router_{name} {help}\n# TYPE keelway_router_{name} {kind}\n");
     };
-    head(&mut out, "routes", "gauge", "Routes in the table.");
-    let _ = writeln!(out, "keelway_router_routes {}", table.routes().len());
-    head(&mut out, "route_conflicts", "gauge", "Routes that an older one keeps from some host.");
-    let _ = writeln!(out, "keelway_router_route_conflicts {}", table.conflicts.len());
-    head(&mut out, "tables", "gauge", "Tables that are held in memory; more than a few for long are a leak.");
-    let _ = writeln!(out, "keelway_router_tables {}", Table::alive());
-    head(&mut out, "lost_log_lines_total", "counter", "Log lines left out, because nobody read fast enough.");
-    let _ = writeln!(out, "keelway_router_lost_log_lines_total {lost_lines}");
+    for (name, kind, help, value) in own {
+        head(&mut out, name, kind, help);
+        let _ = writeln!(out, "keelway_router_{name} {value}");
+    }
     let counters: [Counter; 6] = [
         ("requests_total", "counter", "Requests whose header arrived.", |b| b.arrivals.load(Relaxed)),
         ("retries_total", "counter", "Of those, tagged as a retry.", |b| b.retries.load(Relaxed)),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::endpoint::Endpoint;
 
 /// Chooses a pod: the better of two drawn ones (power of two choices). Pods that failed are left out as long as half of
-/// all are left: if more fail, it is not the pods. `tried` is left out wherever another one is there.
+/// all are left: if more fail, it is not the pods. Those that are only kept are left out whenever they failed. `tried` is left out wherever another one is there.
 pub fn choose(
     pods: &[Arc<Endpoint>],
     tried: Option<u64>,
@@ -17,9 +17,11 @@ pub fn choose(
         [] => None,
         [one] => Some(one),
         _ => {
-            let away = pods.iter().filter(|pod| pod.is_away(now)).count();
-            let skip_away = away * 2 <= pods.len();
-            let fits = |pod: &Arc<Endpoint>| tried != Some(pod.id) && !(skip_away && pod.is_away(now));
+            let said_ready = || pods.iter().filter(|pod| !pod.is_held());
+            let away = said_ready().filter(|pod| pod.is_away(now)).count();
+            let skip_away = away * 2 <= said_ready().count();
+            let is_out = |pod: &Arc<Endpoint>| (skip_away || pod.is_held()) && pod.is_away(now);
+            let fits = |pod: &Arc<Endpoint>| tried != Some(pod.id) && !is_out(pod);
             let mut pick = || {
                 let start = usize::try_from(draw() % pods.len() as u64).unwrap_or(0);
                 (0..pods.len()).map(|i| &pods[(start + i) % pods.len()]).find(|pod| fits(pod))
@@ -94,6 +96,19 @@ mod tests {
             "half of them is left"
         );
         assert_eq!(choose(&pods, Some(pods[1].id), now, || 0).map(|pod| pod.id), Some(pods[0].id));
+    }
+
+    #[test]
+    fn of_pods_that_are_only_kept_one_failure_is_enough() {
+        let (pods, now) = (pods(4), Instant::now());
+        pods[1..].iter().for_each(|pod| pod.hold(true));
+        pods[1..].iter().for_each(|pod| pod.failed(now));
+        let mut n = 0;
+        let mut draw = || {
+            n += 1;
+            n
+        };
+        assert!((0..20).all(|_| choose(&pods, None, now, &mut draw).map(|pod| pod.id) == Some(pods[0].id)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One connection of a client: which protocol it speaks, and its requests one after another or side by side.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::exchange;
 use crate::flow::{Reads, Stream};
 use crate::peer::Peer;
 use crate::serve::{Common, Patience, Speaks};
 use crate::worker::Worker;
+use crate::{exchange, proxy_protocol};
 
 /// The largest header.
 const HEADER_BYTES: usize = 64 * 1024;
@@ -24,15 +25,23 @@ const STREAMS: u32 = 256;
 /// What is held of an answer that a client of HTTP/2 has no window for.
 const SEND_BUFFER: usize = 32 * 1024;
 
-/// Serves a connection until it ends.
+/// Serves a connection from this address to this port until it ends.
 pub async fn connection(
     worker: Rc<Worker>,
-    mut peer: Peer,
-    stream: TcpStream,
+    (mut address, port): (IpAddr, u16),
+    mut stream: TcpStream,
     speaks: Speaks,
     common: &Common,
 ) {
     let (patience, stop) = (common.patience, common.stop.clone());
+    if common.proxy_protocol {
+        let is_trusted = common.trusted.iter().any(|net| net.contains(&address.to_canonical()));
+        let client = tokio::time::timeout(patience.handshake, proxy_protocol::client(&mut stream, address));
+        let Some(client) = (if is_trusted { client.await.ok().flatten() } else { None }) else { return };
+        address = client;
+    }
+    let proto = if matches!(speaks, Speaks::Tls(..)) { "https" } else { "http" };
+    let mut peer = Peer::new(address, port, proto, &common.trusted);
     let reads = |stream| Reads::new(stream, patience.reading);
     match speaks {
         Speaks::Clear { h2c: true } if begins_with_http2(&stream, patience.header).await => {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::stats::RouteStats;
@@ -54,6 +54,8 @@ pub struct Endpoint {
     away_until: AtomicU64,
     /// Requests that it works on though nobody waits for them any more.
     abandoned: AtomicU32,
+    /// It is only kept, though nobody says any more that it is ready.
+    is_held: AtomicBool,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -70,12 +72,23 @@ impl Endpoint {
             failures: AtomicU32::new(0),
             away_until: AtomicU64::new(0),
             abandoned: AtomicU32::new(0),
+            is_held: AtomicBool::new(false),
         }
     }
 
     /// Requests that it has not answered completely.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// Whether it is only kept: then its first failure is believed.
+    pub fn is_held(&self) -> bool {
+        self.is_held.load(Relaxed)
+    }
+
+    /// It is only kept from now on, or not any more.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Relaxed);
     }
 
     /// Whether it is left alone now, because it failed again and again.
@@ -144,8 +157,9 @@ impl Endpoint {
         }
         self.learn(FAILED_MICROS);
         let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
-        if failures >= FAILURES {
-            let away = FIRST.saturating_mul(1 << (failures - FAILURES).min(8)).min(LONGEST);
+        if failures >= FAILURES || self.is_held() {
+            let times = failures.saturating_sub(FAILURES).min(8);
+            let away = if self.is_held() { LONGEST } else { FIRST.saturating_mul(1 << times).min(LONGEST) };
             let until = now.saturating_duration_since(self.since).saturating_add(away);
             self.away_until.store(millis(until).max(1), Relaxed);
         }

@@ -175,7 +175,7 @@ impl Item {
 
 impl From<BackendItem> for Backend {
     fn from(item: BackendItem) -> Self {
-        Self { weight: item.weight, endpoints: item.endpoints }
+        Self { weight: item.weight, endpoints: item.endpoints, held: Vec::new() }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod pass;
 pub mod peer;
 pub mod pick;
 pub mod pool;
+pub mod proxy_protocol;
 pub mod record;
 pub mod reload;
 pub mod reply;

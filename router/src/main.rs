@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use clap::Parser;
 use ipnet::IpNet;
 use router::admin::{self, Admin};
-use router::cluster;
+use router::cluster::{Follower, Watching};
 use router::log::{Form, Sink};
 use router::reload;
 use router::serve::{self, Common, Door, Patience, Speaks};
@@ -59,6 +59,9 @@ struct Options {
     /// Networks whose X-Forwarded-* and Forwarded headers are believed, as in 10.0.0.0/8.
     #[arg(long, value_delimiter = ',')]
     trusted_proxies: Vec<IpNet>,
+    /// Connections begin with a header of the PROXY protocol (version 1 or 2), and come from --trusted-proxies alone.
+    #[arg(long, requires = "trusted_proxies")]
+    proxy_protocol: bool,
     /// Seconds between "not ready" and closing the door when the router is told to stop: whoever leads clients here needs
     /// a moment to learn of it.
     #[arg(long, default_value_t = 5)]
@@ -108,6 +111,7 @@ fn run(options: Options) -> Result<()> {
         stop: stop.clone(),
         drain: Duration::from_secs(options.drain_seconds),
         patience: Patience::default(),
+        proxy_protocol: options.proxy_protocol,
         connections: options.max_connections.unwrap_or_else(serve::connections).div_ceil(threads),
     };
     let tls = options.tls_listen.zip(options.certificates.clone()).map(tls).transpose()?;
@@ -127,13 +131,15 @@ fn run(options: Options) -> Result<()> {
     runtime.block_on(async {
         let token = options.signals_token_file.as_ref().map(std::fs::read).transpose();
         let token = token.context("reading the token for /signals")?.map(|token| token.trim_ascii().to_vec());
+        let watching = Arc::<Watching>::default();
         let admin = Arc::new(Admin {
             tables: tables.clone(),
-            router: options.name,
+            router: options.name.clone(),
             token,
             synced,
             leaving: leaving.clone(),
             log,
+            watching: watching.clone(),
         });
         let listener = admin::listen(options.admin).await;
         tokio::spawn(admin::serve(
@@ -147,7 +153,9 @@ fn run(options: Options) -> Result<()> {
             None => {
                 let client = kube::Client::try_default().await.context("finding the cluster")?;
                 let domain = options.public_url.map(|url| url.domain().to_owned());
-                tokio::spawn(cluster::follow(client, domain, tables, whole, stop.clone()));
+                let router = options.name;
+                let follower = Follower { client, domain, router, tables, synced: whole, watching };
+                tokio::spawn(follower.follow(stop.clone()));
             }
         }
         if let (Some((_, _, shelf)), Some(folder)) = (tls, options.certificates) {

@@ -57,6 +57,8 @@ pub struct Backend {
     pub weight: u32,
     /// The addresses of its pods that are ready.
     pub endpoints: Vec<SocketAddr>,
+    /// Those among them that are only kept though nobody says any more that they are ready.
+    pub held: Vec<SocketAddr>,
 }
 
 /// What is known of an environment.

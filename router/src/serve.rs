@@ -16,7 +16,6 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection::connection;
 use crate::log::Sink;
-use crate::peer::Peer;
 use crate::table::Table;
 use crate::tls::Shelf;
 use crate::worker::Worker;
@@ -43,6 +42,8 @@ pub struct Common {
     pub drain: Duration,
     /// How long clients may take.
     pub patience: Patience,
+    /// Connections come from trusted load balancers alone, which say first whose they are.
+    pub proxy_protocol: bool,
     /// Clients' connections that each thread has at a time; others wait in the kernel until one ends.
     pub connections: usize,
 }
@@ -152,12 +153,10 @@ async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speak
             accepted = listener.accept(), if worker.open() < common.connections => match accepted {
                 Ok((stream, address)) => {
                     let _ = stream.set_nodelay(true);
-                    let proto = if matches!(speaks, Speaks::Tls(..)) { "https" } else { "http" };
-                    let peer = Peer::new(address.ip(), port, proto, &common.trusted);
                     let (worker, common, speaks) = (worker.clone(), common.clone(), speaks.clone());
                     let open = worker.opened();
                     connections.spawn_local(async move {
-                        connection(worker, peer, stream, speaks, &common).await;
+                        connection(worker, (address.ip(), port), stream, speaks, &common).await;
                         drop(open);
                     });
                 }

@@ -202,14 +202,16 @@ pub fn publish(tables: &ArcSwap<Table>, table: Table) {
 
 impl Live {
     fn new(route: Route, stats: Arc<RouteStats>, known: Option<&Known>) -> Self {
-        let pod = |address: &SocketAddr| {
-            known
-                .and_then(|k| k.pods.get(address))
-                .cloned()
-                .unwrap_or_else(|| Arc::new(Endpoint::new(*address)))
+        let pod = |address: &SocketAddr, is_held: bool| {
+            let known = known.and_then(|k| k.pods.get(address)).cloned();
+            let pod = known.unwrap_or_else(|| Arc::new(Endpoint::new(*address)));
+            pod.hold(is_held);
+            pod
         };
-        let backends: Vec<Vec<_>> =
-            route.backends.iter().map(|backend| backend.endpoints.iter().map(pod).collect()).collect();
+        let pods = |backend: &crate::route::Backend| {
+            backend.endpoints.iter().map(|address| pod(address, backend.held.contains(address))).collect()
+        };
+        let backends: Vec<Vec<_>> = route.backends.iter().map(pods).collect();
         let weight = |(backend, pods): (&crate::route::Backend, &Vec<_>)| {
             if pods.is_empty() { 0 } else { u64::from(backend.weight) }
         };

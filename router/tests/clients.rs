@@ -253,3 +253,19 @@ fn an_idle_websocket_holds_no_old_table() {
     until("the old table is let go of", || old.upgrade().is_none());
     assert_eq!(router.tables.load().routes()[0].stats.busy().streams.load(Relaxed), 1);
 }
+
+#[test]
+fn with_the_proxy_protocol_a_trusted_load_balancer_names_the_client_and_nobody_else_enters() {
+    let speaking = |trusted: &str| {
+        Router::with(&route("a", echo("a"), ""), &[trusted], Speaks::Clear { h2c: true }, |common| {
+            common.proxy_protocol = true;
+        })
+    };
+    let ask = "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9\r\nConnection: close\r\n\r\n";
+    let router = speaking("127.0.0.0/8");
+    let named = router.send(&format!("PROXY TCP4 203.0.113.5 127.0.0.1 4711 80\r\n{ask}"));
+    assert!(named.body().to_lowercase().contains("x-forwarded-for: 203.0.113.5\r\n"), "{named:?}");
+    assert_eq!(router.send(ask).0, "", "it has to say whose it is");
+    let strict = speaking("10.0.0.0/8");
+    assert_eq!(strict.send(&format!("PROXY TCP4 203.0.113.5 127.0.0.1 4711 80\r\n{ask}")).0, "");
+}

@@ -17,6 +17,8 @@ pub type Key = (String, String);
 /// An Environment as the router needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// Its uid, for events about it.
+    pub uid: String,
     /// Where it answers.
     pub hosts: Vec<String>,
     /// The stage.
@@ -38,7 +40,9 @@ pub struct Pods {
     pub service: String,
     /// Those that are ready.
     pub ready: Vec<SocketAddr>,
-    /// Those that are on their way out and still answer.
+    /// Those that are on their way out.
+    pub ending: Vec<SocketAddr>,
+    /// Those among them that still answer.
     pub leaving: Vec<SocketAddr>,
 }
 
@@ -124,22 +128,16 @@ impl Known {
         self.environments.all.iter()
     }
 
-    /// The pods of every Service: the ready ones, or those that leave where none is ready.
-    pub fn endpoints(&self) -> HashMap<(&str, &str), Vec<SocketAddr>> {
-        let mut services: BTreeMap<(&str, &str), Pods> = BTreeMap::new();
+    /// The pods of every Service, by namespace and name, of all its slices.
+    pub fn services(&self) -> BTreeMap<Key, Pods> {
+        let mut services: BTreeMap<Key, Pods> = BTreeMap::new();
         for ((namespace, _), pods) in &self.slices.all {
-            let all = services.entry((namespace, &pods.service)).or_default();
+            let all = services.entry((namespace.clone(), pods.service.clone())).or_default();
             all.ready.extend(&pods.ready);
+            all.ending.extend(&pods.ending);
             all.leaving.extend(&pods.leaving);
         }
-        let usable = |(key, Pods { ready, leaving, .. })| {
-            let mut pods = if ready.is_empty() { leaving } else { ready };
-            // One pod may stand in two slices while it moves, and the order of slices means nothing.
-            pods.sort_unstable();
-            pods.dedup();
-            (key, pods)
-        };
-        services.into_iter().map(usable).collect()
+        services
     }
 }
 
@@ -148,6 +146,7 @@ fn facts(environment: &Environment, domain: Option<&str>) -> Facts {
     let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == ConditionType::Ready));
     let made = environment.creation_timestamp().map_or(0, |time| time.0.as_second());
     Facts {
+        uid: environment.uid().unwrap_or_default(),
         hosts: environment.spec.hosts(domain),
         stage: environment.spec.stage.as_str().to_owned(),
         since: made,
@@ -170,8 +169,12 @@ fn pods(slice: &EndpointSlice) -> Pods {
         // No statement is taken for yes, as the API says of both.
         if conditions.ready.unwrap_or(true) {
             pods.ready.extend(addresses);
-        } else if conditions.serving.unwrap_or(true) && conditions.terminating.unwrap_or(false) {
-            pods.leaving.extend(addresses);
+        } else if conditions.terminating.unwrap_or(false) {
+            let addresses: Vec<_> = addresses.collect();
+            if conditions.serving.unwrap_or(true) {
+                pods.leaving.extend(&addresses);
+            }
+            pods.ending.extend(addresses);
         }
     }
     pods

@@ -1,7 +1,8 @@
 //! From what is known of the cluster to routes.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
 
+use super::damping::Calm;
 use super::known::{Facts, Key, Known};
 use crate::route::{Backend, Route, State};
 use crate::settings;
@@ -9,23 +10,26 @@ use crate::settings;
 /// The stage that search engines may index.
 const PRODUCTION: &str = "production";
 
-/// The routes of every Environment that has a host.
-pub fn all(known: &Known) -> Vec<Route> {
-    let endpoints = known.endpoints();
+/// The routes of every Environment that has a host, to these endpoints.
+pub fn all(known: &Known, services: &HashMap<Key, Calm>) -> Vec<Route> {
     let of = |(key, facts): (&Key, &Facts)| {
-        let service = format!("{}-web", key.1);
-        let pods = endpoints.get(&(key.0.as_str(), service.as_str())).cloned().unwrap_or_default();
+        let pods = services.get(&service(key)).cloned().unwrap_or_default();
         route(key, facts, pods)
     };
     known.environments().filter_map(of).collect()
 }
 
+/// The Service of an Environment's process `web`.
+pub fn service((namespace, name): &Key) -> Key {
+    (namespace.clone(), format!("{name}-web"))
+}
+
 /// The route of one Environment; none where it has no host.
-fn route((namespace, name): &Key, facts: &Facts, pods: Vec<SocketAddr>) -> Option<Route> {
+fn route((namespace, name): &Key, facts: &Facts, pods: Calm) -> Option<Route> {
     if facts.hosts.is_empty() {
         return None;
     }
-    let state = match (facts.is_live, pods.is_empty(), &facts.cause) {
+    let state = match (facts.is_live, pods.endpoints.is_empty(), &facts.cause) {
         (false, true, _) => State::Empty,
         (true, true, Some(_)) => State::Crashed,
         _ => State::Serving,
@@ -33,7 +37,7 @@ fn route((namespace, name): &Key, facts: &Facts, pods: Vec<SocketAddr>) -> Optio
     let mut route = Route {
         name: format!("{namespace}/{name}"),
         hosts: facts.hosts.clone(),
-        backends: vec![Backend { weight: 1, endpoints: pods }],
+        backends: vec![Backend { weight: 1, endpoints: pods.endpoints, held: pods.held }],
         state,
         cause: facts.cause.clone(),
         noindex: facts.stage != PRODUCTION,
@@ -51,6 +55,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::Change;
+    use super::super::damping::Damping;
     use super::*;
 
     fn environment(name: &str, status: Value) -> Environment {
@@ -90,6 +95,11 @@ mod tests {
         }
         assert!(known.take(Change::Slice(Event::InitDone)) && known.is_whole());
         known
+    }
+
+    fn all(known: &Known) -> Vec<Route> {
+        let look = Damping::default().look(known.services(), std::time::Instant::now());
+        super::all(known, &look.services)
     }
 
     fn addresses(route: &Route) -> Vec<String> {

@@ -54,6 +54,7 @@ impl Router {
             stop: stopped,
             drain: Duration::from_secs(5),
             patience: Patience::default(),
+            proxy_protocol: false,
             connections: 1_000,
         };
         set(&mut common);
