@@ -1,4 +1,4 @@
-# The router beside nginx, haproxy and a bare proxy. SECONDS is the length of one measurement.
+# The router beside nginx, haproxy and a bare proxy, then behind a real API server. SECONDS is the length of one measurement.
 .PHONY: bench-router
 bench-router:
 	@command -v nginx >/dev/null && command -v haproxy >/dev/null && command -v h2load >/dev/null || { \
@@ -6,3 +6,6 @@ bench-router:
 	  apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light haproxy nghttp2-client; }
 	cargo build --release -q --locked -p router --bins --example bench-router
 	"$${CARGO_TARGET_DIR:-target}/release/examples/bench-router"
+	@$(MAKE) --no-print-directory cluster
+	@eval "$$(hack/cluster.sh env)"; kubectl apply --server-side -f crds/yaml >/dev/null; \
+	  ROUTER="$${CARGO_TARGET_DIR:-target}/release/keelway-router" cargo run -q --release --locked -p e2e --bin router-effect
