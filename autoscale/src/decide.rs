@@ -23,8 +23,11 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let current = state.replicas.unwrap_or(input.replicas);
     let mut damping = state.damping.take().unwrap_or_else(|| Damping::start(now, current, k));
     let signals = read(k, state, input, now);
-    let wakes = state.foreign.take(now, state.replicas, input.foreign.as_ref(), k) || input.wake;
-    sleep(settings, state, wakes, now, &signals);
+    let news = state.foreign.take(now, state.replicas, state.demand, input.foreign.as_ref(), k);
+    // Who lowers their own floor has scaled in already; the law neither undoes it nor does it again in steps.
+    let current = news.lowered.unwrap_or(current);
+    damping.lower_to(news.lowered.unwrap_or(u32::MAX));
+    sleep(settings, state, news.is_increase || input.wake, now, &signals);
     if signals.look.slow.is_some() {
         damping.forget_urgent();
         state.latency.abandon();
@@ -49,7 +52,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     damping.raise_to(bounds.lowest().0.min(bounds.max));
     let level = damping.settle(now, steady, urgent, hold.is_none(), k);
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
-    terms.demand = wanted;
+    (terms.demand, state.demand) = (wanted, steady.max(urgent));
     let suffering = seen.backlog
         || [HoldReason::Timeouts, HoldReason::Completions].iter().any(|c| state.holds.is_fresh(*c, now));
     state.foreign.suffer(now, steady.max(urgent), suffering, k);
@@ -157,6 +160,9 @@ fn sleep(settings: &Settings, state: &mut State, wakes: bool, now: Millis, signa
     let since = *state.idle.get_or_insert(now);
     if let Some(zero) = settings.scale_to_zero {
         state.asleep |= seconds_since(now, since) >= zero.after_seconds.max(60.0);
+    }
+    if state.asleep {
+        state.foreign.drop_floor();
     }
 }
 

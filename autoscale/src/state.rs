@@ -32,6 +32,8 @@ pub struct State {
     pub(crate) slots: Slots,
     /// The last decision.
     pub(crate) replicas: Option<u32>,
+    /// The last demand, before holds and bounds.
+    pub(crate) demand: u32,
     /// Since when nobody has asked for anything.
     pub(crate) idle: Option<Millis>,
     pub(crate) asleep: bool,

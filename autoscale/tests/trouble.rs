@@ -102,6 +102,61 @@ fn somebody_who_scales_a_sleeping_process_by_hand_wakes_it() {
     assert!(awake.iter().all(|n| *n == 3), "{awake:?}");
     p.seconds(200, Bucket::default());
     assert_eq!(p.last.as_ref().unwrap().replicas, 0, "and after as long a silence it sleeps again");
+    let conditions = &p.last.as_ref().unwrap().conditions;
+    let is_shown = conditions.iter().any(|c| matches!(c, Condition::Overridden { .. }));
+    assert!(!is_shown, "a floor that no longer holds is not shown: {}", p.words());
+}
+
+#[test]
+fn who_lowers_their_own_floor_wants_fewer_spare_pods_and_no_ceiling() {
+    let mut p = Process::new(7);
+    p.seconds(400, healthy(100));
+    let by_hand = |p: &Process, replicas: u32| {
+        let by = "alice".to_owned();
+        Some(ForeignChange { replicas, from: None, by, reason: None, at: p.input.now, ttl_seconds: None })
+    };
+    p.input.foreign = by_hand(&p, 30);
+    p.seconds(100, healthy(100));
+    p.input.foreign = by_hand(&p, 12);
+    let lowered = p.seconds(100, healthy(100));
+    assert!(lowered.iter().all(|n| *n == 12), "at once, and not to 30 again: {lowered:?}");
+    assert!(p.words().contains("alice wants at least 12"), "{}", p.words());
+    for _ in 0..60 {
+        p.second(None);
+    }
+    p.input.foreign = by_hand(&p, 11);
+    p.second(None);
+    let kept = p.last.as_ref().unwrap().replicas;
+    assert_eq!(kept, 11, "what forbids the law to scale in forbids it nobody else: {}", p.words());
+    p.seconds(100, healthy(100));
+    p.seconds(30, healthy(300));
+    assert!(p.last.as_ref().unwrap().replicas > 15, "no ceiling: {}", p.words());
+    p.input.foreign = by_hand(&p, 11);
+    assert_eq!(
+        p.seconds(10, healthy(300)).last(),
+        Some(&11),
+        "fewer than the law wants is a ceiling: {}",
+        p.words()
+    );
+}
+
+#[test]
+fn waking_does_not_make_scaling_in_slower() {
+    let mut p = Process::new(7);
+    p.settings.min = 0;
+    p.settings.scale_to_zero = Some(ScaleToZero { after_seconds: 60.0 });
+    p.seconds(400, healthy(100));
+    let steps = p.seconds(340, healthy(40));
+    assert!(steps.windows(2).any(|two| two[1] < two[0]), "a step down by the law: {steps:?}");
+    p.seconds(130, Bucket::default());
+    assert_eq!(p.last.as_ref().unwrap().replicas, 0, "{}", p.words());
+    p.input.wake = true;
+    p.seconds(1, Bucket::default());
+    p.input.wake = false;
+    p.seconds(200, healthy(100));
+    let high = p.last.as_ref().unwrap().replicas;
+    let after = p.seconds(400, healthy(20));
+    assert!(after.iter().any(|n| *n < high), "the window is that of a law that was right: {after:?}");
 }
 
 #[test]
