@@ -5,7 +5,7 @@ use crate::{
     demand::{self, Capacity, Demand, Load},
     hold::Seen,
     input::Input,
-    latency::View,
+    latency::{Ask, View},
     limits::Bounds,
     math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
@@ -106,19 +106,39 @@ fn demands(
         urgent: !signals.look.suspect,
     };
     let (mut demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
-    if let (Some(target), Some(p95), false) =
-        (Settings::usable(settings.p95), signals.p95, signals.look.suspect)
-    {
-        let view = View { p95, target, wait_share: signals.wait_share, ready: input.pods.ready, cold_start };
-        let ask = state.latency.ask(now, view, k);
-        demand.raise_steady(ask.earned, Trigger::Latency);
-        demand.raise_urgent(ask.probe, Trigger::Latency);
-    }
+    let most = settings.max.min(state.foreign.ceiling().unwrap_or(u32::MAX));
+    let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
+    demand.raise_steady(ask.earned, Trigger::Latency);
+    demand.raise_urgent(ask.probe, Trigger::Latency);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
     }
     (terms.steady, terms.urgent) = (demand.steady, demand.urgent);
     (demand, terms)
+}
+
+/// Pods that a p95 target asks for; none while something behind the pods may be slow.
+fn by_latency(
+    settings: &Settings,
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    signals: &Signals,
+    (most, cold_start): (u32, f64),
+) -> Ask {
+    let Some(target) = Settings::usable(settings.p95).filter(|_| !signals.look.suspect) else {
+        return Ask::default();
+    };
+    let view = View {
+        p95: signals.p95,
+        target,
+        wait_share: signals.wait_share,
+        ready: input.pods.ready,
+        most,
+        cold_start,
+        is_known: signals.merged.unknown.is_none(),
+    };
+    state.latency.ask(input.now.as_millisecond(), view, k)
 }
 
 /// Where to go from the current replicas, and what softens the way.
