@@ -3,18 +3,20 @@ use crate::{
     constants::Constants,
     damping::Damping,
     demand::{self, Capacity, Demand, Load},
+    downstream::Downstream,
     hold::Seen,
     input::Input,
     latency::{Ask, View},
     limits::Bounds,
     math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
-    pod_size::pod_size,
+    pod_size::{PodSize, pod_size},
     reading::{Signals, read},
     schedule,
     settings::Settings,
     signals::second_of,
     state::State,
+    trial::{self, Trial, Tried},
 };
 
 /// Decides how many replicas to have. Nothing but `state` changes, and `state` is all that is remembered.
@@ -45,6 +47,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     };
     let seen = Seen {
         unknown: signals.merged.unknown.is_some(),
+        fresh: signals.merged.fresh,
         panic: urgent > 0,
         backlog: signals.waiting > (demand.known_able() * k.backlog_seconds).max(2.0),
     };
@@ -110,6 +113,11 @@ fn demands(
     let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
     demand.raise_steady(ask.earned, Trigger::Latency);
     demand.raise_urgent(ask.probe, Trigger::Latency);
+    let needed = signals
+        .look
+        .present
+        .map_or(0, |now| PodSize { service: Some(now.mean), ..size }.pods(rates.steady, signals.streams).0);
+    demand.raise_urgent(try_more(k, state, input, signals, (most.min(needed), cold_start)), Trigger::Trial);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
     }
@@ -139,6 +147,42 @@ fn by_latency(
         is_known: signals.merged.unknown.is_none(),
     };
     state.latency.ask(input.now.as_millisecond(), view, k)
+}
+
+/// Pods that are tried because the downstream has been slow for so long; 0 is none. If earlier ones helped, nothing
+/// behind the pods is slow: this is how the process is.
+fn try_more(
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    signals: &Signals,
+    (most, cold_start): (u32, f64),
+) -> u32 {
+    if signals.look.slow.is_none() {
+        state.trial = Trial::default();
+        return 0;
+    }
+    let known = signals.merged.unknown.is_none();
+    let view = trial::View {
+        fresh: if known { signals.merged.fresh as f64 } else { 0.0 },
+        copes: signals.look.copes,
+        present: signals.look.present,
+        finished: signals.look.finished,
+        waiting: signals.waiting,
+        ready: input.pods.ready,
+        is_starting: !input.pods.starting.is_empty(),
+        most,
+        cold_start,
+    };
+    match state.trial.look(view, k) {
+        Tried::Nothing => 0,
+        Tried::Pods(pods) => pods,
+        Tried::Helped(present) => {
+            state.baseline.accept(present);
+            (state.downstream, state.trial) = (Downstream::default(), Trial::default());
+            0
+        }
+    }
 }
 
 /// Where to go from the current replicas, and what softens the way.

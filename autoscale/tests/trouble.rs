@@ -1,28 +1,10 @@
 //! Troubles that people make or meet, and that must end by themselves.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts of requests are small and positive
 
 mod support;
 use autoscale::{Bucket, Condition, ForeignChange, ScaleToZero};
-use support::{Process, healthy};
-
-/// A second in which `rate` requests of so many seconds are answered.
-fn answered(rate: u32, service: f64) -> Bucket {
-    let mut b = Bucket {
-        in_flight: (f64::from(rate) * service) as u32,
-        service_seconds: f64::from(rate) * service,
-        ..healthy(rate)
-    };
-    (b.service, b.latency) = Default::default();
-    (0..rate).for_each(|_| b.service.record(service * 1000.0));
-    (0..rate).for_each(|_| b.latency.record(service * 1000.0));
-    b
-}
-
-fn is_slow(p: &Process) -> bool {
-    p.last.as_ref().unwrap().conditions.iter().any(|c| matches!(c, Condition::DownstreamSlow { .. }))
-}
+use support::{Process, answered, healthy, is_slow};
 
 #[test]
 fn a_release_that_is_twice_as_slow_gets_its_pods_and_is_no_slow_downstream() {
@@ -41,22 +23,6 @@ fn a_release_that_is_twice_as_slow_gets_its_pods_and_is_no_slow_downstream() {
     slow.in_flight += 900;
     p.seconds(60, slow);
     assert!(is_slow(&p), "{}", p.words());
-}
-
-#[test]
-fn what_is_slow_for_an_hour_and_answers_everything_is_the_new_normal() {
-    let mut p = Process::new(20);
-    p.settings.min = 20;
-    p.seconds(1_000, healthy(100));
-    let mut begin = answered(80, 0.4);
-    begin.first_tries = 100;
-    p.seconds(30, begin);
-    p.seconds(600, answered(100, 0.4));
-    assert!(is_slow(&p), "{}", p.words());
-    p.seconds(2_800, answered(100, 0.4));
-    assert!(!is_slow(&p), "{}", p.words());
-    let s0 = p.last.as_ref().unwrap().reason.terms.service_seconds.unwrap();
-    assert!((s0 - 0.4).abs() < 0.02, "{s0}");
 }
 
 #[test]
@@ -160,6 +126,23 @@ fn waking_does_not_make_scaling_in_slower() {
 }
 
 #[test]
+fn pods_that_have_just_come_teach_nothing_about_their_slots() {
+    let mut p = Process::new(20);
+    p.settings.concurrency = None;
+    p.settings.max = 200;
+    p.seconds(400, healthy(100));
+    p.input.pods.ready = 20;
+    let slots = |p: &Process| p.last.as_ref().unwrap().reason.terms.slots;
+    let before = slots(&p);
+    let waiting = Bucket { waiting: 400, in_flight: 420, wait_seconds: 50.0, ..healthy(100) };
+    for _ in 0..40 {
+        p.second(Some(waiting));
+        p.input.pods.ready += 1;
+    }
+    assert!(slots(&p) > before - 0.5, "{before} -> {}", slots(&p));
+}
+
+#[test]
 fn unknown_signals_neither_wake_nor_put_to_sleep() {
     let mut p = Process::new(1);
     p.settings.min = 0;
@@ -175,4 +158,22 @@ fn unknown_signals_neither_wake_nor_put_to_sleep() {
     }
     p.input.wake = true;
     assert_eq!(p.second(None).replicas, 1, "and wakes although nobody knows anything");
+}
+
+#[test]
+fn no_step_for_the_latency_is_judged_in_the_dark() {
+    let mut p = Process::new(7);
+    p.settings.p95 = Some(300.0);
+    p.seconds(400, healthy(100));
+    let mut waits = Bucket { waiting: 10, in_flight: 30, wait_seconds: 40.0, ..healthy(100) };
+    waits.latency = answered(100, 0.6).latency;
+    let n = p.seconds(20, waits).pop().unwrap();
+    assert!(n > 7, "a step is asked for: {}", p.words());
+    for _ in 0..300 {
+        let replicas = p.second(None).replicas;
+        p.input.pods.ready = replicas;
+        let conditions = &p.last.as_ref().unwrap().conditions;
+        let is_blocked = conditions.iter().any(|c| matches!(c, Condition::LatencyBlocked { .. }));
+        assert!(!is_blocked && replicas == n, "{}", p.words());
+    }
 }
