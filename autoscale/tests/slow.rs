@@ -119,3 +119,32 @@ fn no_trial_asks_for_more_than_the_present_service_time_would() {
     let tried = p.seconds(3_000, slow).into_iter().max();
     assert_eq!(tried, Some(30), "{}", p.words());
 }
+
+#[test]
+fn more_first_tries_never_ask_for_fewer_pods_around_a_trial() {
+    let mut p = Process::new(12);
+    p.seconds(900, healthy(200));
+    // Twice as slow for good: each pod finishes ten requests per second, and clients give up on the rest.
+    let slow = |pods: u32| {
+        let mut b = answered(pods * 10, 0.4);
+        (b.first_tries, b.timeouts, b.waiting) = (200, 200u32.saturating_sub(pods * 10), 900);
+        Bucket { in_flight: b.in_flight + 900, ..b }
+    };
+    let (mut tried, mut coming) = (false, 0);
+    for second in 0..2_700 {
+        let bucket = slow(p.input.pods.ready);
+        if second > 2_300 {
+            let more = Bucket { first_tries: 460, ..bucket };
+            let (few, many) = (p.clone().seconds(1, bucket)[0], p.clone().seconds(1, more)[0]);
+            assert!(many >= few, "at {second}: {few} -> {many}");
+        }
+        let decision = p.second(Some(bucket));
+        let (replicas, trigger) = (decision.replicas, decision.reason.trigger);
+        tried |= trigger == Trigger::Trial;
+        coming = if replicas > p.input.pods.ready { coming + 1 } else { 0 };
+        if coming > 25 {
+            p.input.pods.ready = replicas;
+        }
+    }
+    assert!(tried && !is_slow(&p), "{}", p.words());
+}
