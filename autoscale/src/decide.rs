@@ -175,7 +175,6 @@ fn try_more(
         cold_start,
     };
     match state.trial.look(view, k) {
-        Tried::Nothing => 0,
         Tried::Pods(pods) => pods,
         Tried::Helped(present) => {
             state.baseline.accept(present);

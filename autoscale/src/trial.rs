@@ -1,9 +1,11 @@
 //! What has been slow for so long, and does not cope: is it the thing behind the pods, or is it how the process is now?
 //!
 //! The verdict "slow downstream" keeps pods away, and without them requests pile up, so by itself it could last for
-//! ever. After a long time one small step is tried: if the process finishes more for it, in proportion, more pods do
-//! help, and the present service time is the new normal. If not, the next trial comes after twice as long. The pods of a
-//! trial that did not help go as all pods go: when no request times out or waits any more.
+//! ever. After a long time one small step is tried. If the process finishes more for it, in proportion, the step is kept
+//! and the next one tried at once: a database with a little room is given that room, and where steps help all the way
+//! to the pods that the present service time needs, or until everything is answered, it is the new normal. If a step
+//! does not help, the next trial comes after twice as long. Its pods go as all pods go: when no request times out or
+//! waits any more.
 use crate::{
     baseline::Healthy,
     constants::Constants,
@@ -35,6 +37,10 @@ pub struct Trial {
     waited: f64,
     /// How many trials did not help.
     failed: u8,
+    /// Pods up to which steps helped; 0 is none.
+    earned: u32,
+    /// Whether the last step helped.
+    climbs: bool,
     open: Option<Step>,
 }
 
@@ -64,11 +70,9 @@ pub struct View {
 /// What comes of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Tried {
-    /// Nothing is tried.
-    Nothing,
-    /// So many pods are being tried.
+    /// So many pods are being tried or have helped; 0 is none.
     Pods(u32),
-    /// More pods helped: this is the service time to count with.
+    /// More pods helped all the way: this is the service time to count with.
     Helped(Healthy),
 }
 
@@ -82,11 +86,16 @@ impl Trial {
         if !view.copes {
             self.waited = (self.waited + view.fresh).min(LONGEST);
         }
+        let is_enough = self.climbs && (view.copes || self.earned >= view.most);
+        if let Some(present) = view.present.filter(|_| is_enough && view.fresh > 0.0) {
+            return Tried::Helped(present);
+        }
         // Only where requests wait do the slots decide how much is finished.
         let is_full = view.waiting >= f64::from(view.ready) && !view.is_starting;
         let to = ceil(f64::from(view.ready) * k.probe_step.0).min(view.most);
-        if view.fresh <= 0.0 || view.copes || !is_full || self.waited < wait || to <= view.ready {
-            return Tried::Nothing;
+        let is_time = self.climbs || self.waited >= wait;
+        if view.fresh <= 0.0 || view.copes || !is_full || !is_time || to <= view.ready {
+            return Tried::Pods(self.earned);
         }
         let (from, finished) = (view.ready, view.finished);
         self.open = Some(Step { from, to, finished, age: 0.0, served: 0.0 });
@@ -97,20 +106,18 @@ impl Trial {
         step.age += view.fresh;
         step.served = if view.ready >= step.to { step.served + view.fresh } else { 0.0 };
         self.open = Some(step);
-        if step.served > COMPARED {
-            (self.open, self.waited) = (None, 0.0);
-            if let Some(present) = view.present.filter(|_| helped(step, view)) {
-                return Tried::Helped(present);
-            }
+        let is_served = step.served > COMPARED;
+        // Pods that never came say nothing about themselves.
+        if !is_served && step.age <= view.cold_start + 3.0 * COMPARED {
+            return Tried::Pods(step.to);
+        }
+        (self.open, self.waited, self.climbs) = (None, 0.0, is_served && helped(step, view));
+        if self.climbs {
+            self.earned = step.to;
+        } else if is_served {
             self.failed = self.failed.saturating_add(1);
-            return Tried::Nothing;
         }
-        if step.age > view.cold_start + 3.0 * COMPARED {
-            // Its pods never came, which says nothing about them.
-            (self.open, self.waited) = (None, 0.0);
-            return Tried::Nothing;
-        }
-        Tried::Pods(step.to)
+        Tried::Pods(self.earned)
     }
 }
 
@@ -142,42 +149,51 @@ mod tests {
         }
     }
 
-    /// Looks for so many seconds; the pods come after 25 s, `rate` says what is finished with how many pods. Returns the
-    /// seconds at which a step began, and at which one helped.
-    fn live(t: &mut Trial, seconds: u32, rate: impl Fn(u32) -> f64) -> (Vec<u32>, Option<u32>) {
-        let (k, mut begun, mut ready, mut since) = (Constants::default(), Vec::new(), 10, None);
+    /// Looks for so many seconds at ten pods, of which the present service time would need 14. More come 25 s after they
+    /// were asked for, and `rate` says what is finished with how many. Returns every number that was asked for, with its
+    /// second, and the second at which the present became normal.
+    fn live(t: &mut Trial, seconds: u32, rate: impl Fn(u32) -> f64) -> (Vec<(u32, u32)>, Option<u32>) {
+        let (k, mut asked, mut ready) = (Constants::default(), Vec::new(), 10);
         for second in 0..seconds {
-            match t.look(view(ready, rate(ready)), &k) {
-                Tried::Helped(_) => return (begun, Some(second)),
-                Tried::Pods(to) if since.is_none() => {
-                    assert_eq!(to, 12, "a fifth more");
-                    begun.push(second);
-                    since = Some(second);
-                }
-                Tried::Pods(to) => {
-                    if since.is_some_and(|s| second - s > 25) {
-                        ready = to;
-                    }
-                }
-                Tried::Nothing => (ready, since) = (10, None),
+            let pods = match t.look(View { most: 14, ..view(ready, rate(ready)) }, &k) {
+                Tried::Helped(_) => return (asked, Some(second)),
+                Tried::Pods(pods) => pods.max(10),
+            };
+            let (since, last) = asked.last().copied().unwrap_or((0, 10));
+            if pods != last {
+                asked.push((second, pods));
+            } else if second - since > 25 {
+                ready = pods;
             }
         }
-        (begun, None)
+        (asked, None)
     }
 
     #[test]
-    fn a_step_after_which_more_is_finished_makes_the_present_normal() {
-        let (begun, helped) = live(&mut Trial::default(), 3_000, |ready| 600.0 * f64::from(ready));
-        assert_eq!(begun, vec![2_399]);
-        assert!(helped.is_some_and(|at| at < 2_500), "{helped:?}");
+    fn steps_that_help_all_the_way_make_the_present_normal() {
+        let (asked, normal) = live(&mut Trial::default(), 3_000, |ready| 600.0 * f64::from(ready));
+        let pods: Vec<u32> = asked.iter().map(|a| a.1).collect();
+        assert_eq!((asked[0].0, pods), (2_399, vec![12, 14]), "a fifth more, and no more than are needed");
+        assert!(normal.is_some_and(|at| at < 2_600), "{normal:?}");
+    }
+
+    #[test]
+    fn a_step_that_helps_is_kept_although_the_next_one_does_not() {
+        let mut t = Trial::default();
+        let (asked, normal) = live(&mut t, 7_000, |ready| 600.0 * f64::from(ready.min(12)));
+        let pods: Vec<u32> = asked.iter().map(|a| a.1).collect();
+        assert_eq!((pods, normal), (vec![12, 14, 12], None));
+        let quiet = View { copes: true, ..view(12, 6_000.0) };
+        assert_eq!(t.look(quiet, &Constants::default()), Tried::Pods(12), "a quiet hour proves nothing more");
     }
 
     #[test]
     fn steps_that_do_not_help_come_more_and_more_seldom() {
-        let (begun, helped) = live(&mut Trial::default(), 40_000, |_| 6_000.0);
-        assert_eq!(helped, None);
+        let (asked, normal) = live(&mut Trial::default(), 40_000, |_| 6_000.0);
+        assert_eq!(normal, None);
+        let begun: Vec<u32> = asked.iter().filter(|a| a.1 == 12).map(|a| a.0).collect();
         let between: Vec<u32> = begun.windows(2).map(|two| two[1] - two[0]).collect();
-        assert_eq!(begun.len(), 4, "{begun:?}");
+        assert_eq!(begun.len(), 4, "{asked:?}");
         assert!(between.windows(2).all(|two| two[1] > two[0] + two[0] / 2), "{between:?}");
     }
 
@@ -195,7 +211,7 @@ mod tests {
         for case in cases {
             let mut t = Trial::default();
             for _ in 0..3_000 {
-                assert_eq!(t.look(case, &k), Tried::Nothing, "{case:?}");
+                assert_eq!(t.look(case, &k), Tried::Pods(0), "{case:?}");
             }
         }
     }

@@ -45,3 +45,11 @@ fn a_first_release_that_begins_with_refusals_is_sized_by_its_answers() {
     let (outcome, words) = live(7_200, Event::Errors { from: 0, to: 120, share: 1.0 });
     assert!(late(&outcome, 300, 7_190) < 0.01, "{words:?}");
 }
+
+#[test]
+fn a_slow_database_with_a_little_room_is_given_that_room_and_no_crowd() {
+    // 28 slots are busy, 40 could make progress at once: the first steps do help, and still it is the database.
+    let (outcome, words) = live(14_400, Event::Slow { from: 1_200, to: u32::MAX, factor: 5.0, slots: 40.0 });
+    let most = outcome.samples[3_000..].iter().map(|s| s.desired).max();
+    assert!(most.is_some_and(|most| (9..=17).contains(&most)), "{most:?}: {words:?}");
+}
