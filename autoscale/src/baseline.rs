@@ -4,7 +4,9 @@
 //! seconds; S₀ is the median of the last 96 periods. The median keeps half an hour of trouble out of it.
 //!
 //! A new release settles for five minutes: while old and new pods answer side by side S₀ follows the present, with its
-//! predecessor's value standing in until there are 10 seconds of its own.
+//! predecessor's value standing in until there are 10 seconds of its own. A release that comes while another settles
+//! shares its five minutes, or who deploys often would never tell slow from healthy; one that goes back to the release
+//! before has that release's value at once.
 use crate::{
     constants::Constants,
     math::{Millis, ratio, seconds_since},
@@ -73,6 +75,9 @@ pub struct Baseline {
     settles: Option<Millis>,
     /// What the release before this one needed.
     before: Option<Healthy>,
+    /// The release before this one, and its own value: going back to it is no news.
+    #[serde(default)]
+    previous: Option<(String, Healthy)>,
     periods: VecDeque<Healthy>,
     current: Period,
     /// The median of the periods, kept because it changes only with them.
@@ -88,10 +93,22 @@ impl Baseline {
         if self.release == name {
             return false;
         }
-        let (before, is_first) = (self.get(), self.release.is_empty());
-        let settles = (!is_first).then(|| crate::math::after(now, k.settle));
-        *self = Self { release: name.to_owned(), before, settles, ..Self::default() };
-        !is_first
+        let left = std::mem::replace(&mut self.release, name.to_owned());
+        if left.is_empty() {
+            *self = Self { release: name.to_owned(), ..Self::default() };
+            return false;
+        }
+        if self.settles.is_some() {
+            return true;
+        }
+        let (value, known) = (self.get(), self.previous.take().filter(|(previous, _)| previous == name));
+        let (before, settles) = match known {
+            Some((_, its_own)) => (Some(its_own), None),
+            None => (value, Some(crate::math::after(now, k.settle))),
+        };
+        let previous = value.map(|value| (left, value));
+        *self = Self { release: name.to_owned(), before, settles, previous, ..Self::default() };
+        true
     }
 
     /// The last minute of settling is what the release begins its first period with.
@@ -115,8 +132,12 @@ impl Baseline {
         self.settles.is_none() && self.get().is_some()
     }
 
-    /// Takes the present for healthy: it has been as it is for so long that it is how things are.
+    /// Takes the present for healthy: it has been as it is for so long that it is how things are. A time of nothing is
+    /// no service time.
     pub fn accept(&mut self, now: Healthy) {
+        if ![now.mean, now.p50].iter().all(|s| s.is_finite() && *s > 0.0) {
+            return;
+        }
         (self.before, self.median, self.current) = (Some(now), None, Period::default());
         self.periods.clear();
     }
@@ -203,5 +224,46 @@ mod tests {
         assert!((mean(&b) - 0.4).abs() < 0.01, "{}", mean(&b));
         b.release(302_000, "v2", &k);
         assert!(b.is_own() && !b.is_settling(302_000));
+    }
+
+    #[test]
+    fn releases_in_quick_succession_share_the_minutes_of_the_first() {
+        let (mut b, k) = (Baseline::default(), Constants::default());
+        b.release(0, "v1", &k);
+        learn(&mut b, 1_000, 100, 0.2);
+        for (minute, name) in (0i64..).zip(["v2", "v3", "v2", "v4"]) {
+            assert!(b.release(60_000 * minute, name, &k));
+            learn(&mut b, 60, 100, 0.4);
+        }
+        assert!(b.is_settling(299_000) && !b.is_own());
+        b.release(300_000, "v4", &k);
+        assert!(b.is_own() && (mean(&b) - 0.4).abs() < 0.02, "{}", mean(&b));
+    }
+
+    #[test]
+    fn going_back_to_the_release_before_brings_its_value_back() {
+        let (mut b, k) = (Baseline::default(), Constants::default());
+        b.release(0, "v1", &k);
+        learn(&mut b, 1_000, 100, 0.2);
+        b.release(1_000_000, "v2", &k);
+        learn(&mut b, 300, 100, 0.4);
+        b.release(1_300_000, "v2", &k);
+        learn(&mut b, 1_000, 100, 0.4);
+        assert!(b.release(2_400_000, "v1", &k));
+        assert!(b.is_own() && (mean(&b) - 0.2).abs() < 1e-9, "{}", mean(&b));
+        b.release(2_401_000, "v2", &k);
+        assert!(b.is_own() && (mean(&b) - 0.4).abs() < 0.01, "{}", mean(&b));
+    }
+
+    #[test]
+    fn a_present_of_nothing_is_not_accepted() {
+        let mut b = Baseline::default();
+        learn(&mut b, 1_000, 100, 0.2);
+        for nothing in [Healthy { mean: 0.0, p50: 0.2 }, Healthy { mean: f64::NAN, p50: 0.2 }] {
+            b.accept(nothing);
+            assert!((mean(&b) - 0.2).abs() < 1e-9);
+        }
+        b.accept(Healthy { mean: 0.4, p50: 0.4 });
+        assert!((mean(&b) - 0.4).abs() < 1e-9);
     }
 }

@@ -71,15 +71,23 @@ impl Damping {
         self.level = self.level.max(floor);
     }
 
+    /// Pods that somebody who had asked for them gave back: what only the floor had earned goes with it.
+    pub fn lower_to(&mut self, floor: u32) {
+        self.level = self.level.min(floor);
+    }
+
     /// Drops urgent demands at once: they were asked for before the downstream was known to be slow.
     pub fn forget_urgent(&mut self) {
         self.urgent.clear();
     }
 
-    /// Whether one more change fits into this minute.
+    /// Whether one more change fits into this minute. The first half of a minute's changes may come as they like; the
+    /// others are spread over it, so that a flurry never forbids scaling out for longer than one of their distances.
     pub fn may_change(&mut self, now: Millis, k: &Constants) -> bool {
         self.changes.retain(|at| *at <= now && seconds_since(now, *at) < 60.0);
-        (self.changes.len() as f64) < k.changes_per_minute
+        let (made, half) = (self.changes.len() as f64, k.changes_per_minute / 2.0);
+        let last = self.changes.back().map_or(60.0, |at| seconds_since(now, *at));
+        made < k.changes_per_minute && (made < half || last >= 60.0 / half)
     }
 
     /// Notes a change that was made. An increase soon after a decrease is a reversal: the decrease was a mistake. What a
@@ -89,7 +97,9 @@ impl Damping {
         if to != from {
             self.changes.push_back(now);
         }
-        if to < from && by_demand {
+        if to == 0 {
+            self.last_down = None; // who wakes begins anew; its first pods take back no step
+        } else if to < from && by_demand {
             self.last_down = Some(now);
         }
         if to > from
@@ -161,7 +171,36 @@ mod tests {
         }
         for from in 0..120 {
             let minute = changes.iter().filter(|s| (from..from + 60).contains(*s)).count();
-            assert_eq!(minute, 12, "in the minute from {from}");
+            assert!((6..=12).contains(&minute), "{minute} in the minute from {from}");
         }
+    }
+
+    #[test]
+    fn a_flurry_of_changes_forbids_the_next_one_for_ten_seconds_at_most() {
+        let k = Constants::default();
+        let mut d = Damping::start(0, 1, &k);
+        let mut changes = vec![0i64];
+        for s in 0..600 {
+            if d.may_change(s * 1000, &k) {
+                d.note(s * 1000, 1, 2, true, &k);
+                changes.push(s);
+            }
+        }
+        assert_eq!(changes[1..7], [0, 1, 2, 3, 4, 5], "a jump is followed at once");
+        assert!(changes.windows(2).all(|two| two[1] - two[0] <= 10), "{changes:?}");
+    }
+
+    #[test]
+    fn waking_is_no_reversal_whatever_went_before_it() {
+        let k = Constants::default();
+        let mut d = Damping::start(0, 10, &k);
+        d.note(1_000, 10, 9, true, &k);
+        d.note(100_000, 9, 0, false, &k);
+        d.note(200_000, 0, 1, false, &k);
+        d.note(201_000, 1, 9, true, &k);
+        assert!(
+            (d.window(&k) - 300.0).abs() < 1e-9,
+            "what the first pods need says nothing about the step before"
+        );
     }
 }

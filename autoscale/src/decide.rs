@@ -3,18 +3,20 @@ use crate::{
     constants::Constants,
     damping::Damping,
     demand::{self, Capacity, Demand, Load},
+    downstream::Downstream,
     hold::Seen,
     input::Input,
-    latency::View,
+    latency::{Ask, View},
     limits::Bounds,
     math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
-    pod_size::pod_size,
+    pod_size::{PodSize, pod_size},
     reading::{Signals, read},
     schedule,
     settings::Settings,
     signals::second_of,
     state::State,
+    trial::{self, Trial, Tried},
 };
 
 /// Decides how many replicas to have. Nothing but `state` changes, and `state` is all that is remembered.
@@ -23,8 +25,11 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let current = state.replicas.unwrap_or(input.replicas);
     let mut damping = state.damping.take().unwrap_or_else(|| Damping::start(now, current, k));
     let signals = read(k, state, input, now);
-    let wakes = state.foreign.take(now, state.replicas, input.foreign.as_ref(), k) || input.wake;
-    sleep(settings, state, wakes, now, &signals);
+    let news = state.foreign.take(now, state.replicas, state.demand, input.foreign.as_ref(), k);
+    // Who lowers their own floor has scaled in already; the law neither undoes it nor does it again in steps.
+    let current = news.lowered.unwrap_or(current);
+    damping.lower_to(news.lowered.unwrap_or(u32::MAX));
+    sleep(settings, state, news.is_increase || input.wake, now, &signals);
     if signals.look.slow.is_some() {
         damping.forget_urgent();
         state.latency.abandon();
@@ -42,6 +47,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     };
     let seen = Seen {
         unknown: signals.merged.unknown.is_some(),
+        fresh: signals.merged.fresh,
         panic: urgent > 0,
         backlog: signals.waiting > (demand.known_able() * k.backlog_seconds).max(2.0),
     };
@@ -49,7 +55,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     damping.raise_to(bounds.lowest().0.min(bounds.max));
     let level = damping.settle(now, steady, urgent, hold.is_none(), k);
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
-    terms.demand = wanted;
+    (terms.demand, state.demand) = (wanted, steady.max(urgent));
     let suffering = seen.backlog
         || [HoldReason::Timeouts, HoldReason::Completions].iter().any(|c| state.holds.is_fresh(*c, now));
     state.foreign.suffer(now, steady.max(urgent), suffering, k);
@@ -103,19 +109,79 @@ fn demands(
         urgent: !signals.look.suspect,
     };
     let (mut demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
-    if let (Some(target), Some(p95), false) =
-        (Settings::usable(settings.p95), signals.p95, signals.look.suspect)
-    {
-        let view = View { p95, target, wait_share: signals.wait_share, ready: input.pods.ready, cold_start };
-        let ask = state.latency.ask(now, view, k);
-        demand.raise_steady(ask.earned, Trigger::Latency);
-        demand.raise_urgent(ask.probe, Trigger::Latency);
-    }
+    let most = settings.max.min(state.foreign.ceiling().unwrap_or(u32::MAX));
+    let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
+    demand.raise_steady(ask.earned, Trigger::Latency);
+    demand.raise_urgent(ask.probe, Trigger::Latency);
+    let needed = signals
+        .look
+        .present
+        .map_or(0, |now| PodSize { service: Some(now.mean), ..size }.pods(rates.steady, signals.streams).0);
+    demand.raise_urgent(try_more(k, state, input, signals, (most.min(needed), cold_start)), Trigger::Trial);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
     }
     (terms.steady, terms.urgent) = (demand.steady, demand.urgent);
     (demand, terms)
+}
+
+/// Pods that a p95 target asks for; none while something behind the pods may be slow.
+fn by_latency(
+    settings: &Settings,
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    signals: &Signals,
+    (most, cold_start): (u32, f64),
+) -> Ask {
+    let Some(target) = Settings::usable(settings.p95).filter(|_| !signals.look.suspect) else {
+        return Ask::default();
+    };
+    let view = View {
+        p95: signals.p95,
+        target,
+        wait_share: signals.wait_share,
+        ready: input.pods.ready,
+        most,
+        cold_start,
+        is_known: signals.merged.unknown.is_none(),
+    };
+    state.latency.ask(input.now.as_millisecond(), view, k)
+}
+
+/// Pods that are tried because the downstream has been slow for so long; 0 is none. If earlier ones helped, nothing
+/// behind the pods is slow: this is how the process is.
+fn try_more(
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    signals: &Signals,
+    (most, cold_start): (u32, f64),
+) -> u32 {
+    if signals.look.slow.is_none() {
+        state.trial = Trial::default();
+        return 0;
+    }
+    let known = signals.merged.unknown.is_none();
+    let view = trial::View {
+        fresh: if known { signals.merged.fresh as f64 } else { 0.0 },
+        copes: signals.look.copes,
+        present: signals.look.present,
+        finished: signals.look.finished,
+        waiting: signals.waiting,
+        ready: input.pods.ready,
+        is_starting: !input.pods.starting.is_empty(),
+        most,
+        cold_start,
+    };
+    match state.trial.look(view, k) {
+        Tried::Pods(pods) => pods,
+        Tried::Helped(present) => {
+            state.baseline.accept(present);
+            (state.downstream, state.trial) = (Downstream::default(), Trial::default());
+            0
+        }
+    }
 }
 
 /// Where to go from the current replicas, and what softens the way.
@@ -157,6 +223,9 @@ fn sleep(settings: &Settings, state: &mut State, wakes: bool, now: Millis, signa
     let since = *state.idle.get_or_insert(now);
     if let Some(zero) = settings.scale_to_zero {
         state.asleep |= seconds_since(now, since) >= zero.after_seconds.max(60.0);
+    }
+    if state.asleep {
+        state.foreign.drop_floor();
     }
 }
 

@@ -4,13 +4,8 @@
 //! Seen by Little's law within two seconds (slots busy per answer) and by the p50 of the upstream time a little
 //! later, both against the healthy value, while more slots are busy than the arrivals explain and answers do not rise.
 //! It ends when requests are as fast as before, or when they have been slow and all answered for so long that this is
-//! how the process is now.
-use crate::{
-    baseline::Healthy,
-    constants::Constants,
-    math::{Millis, ratio, seconds_since},
-    window::Window,
-};
+//! how the process is now. Time is counted in seconds that were reported: nothing recovers in the dark.
+use crate::{baseline::Healthy, constants::Constants, math::ratio, window::Window};
 use serde::{Deserialize, Serialize};
 
 /// The evidence, as it was when the downstream was found slow.
@@ -28,12 +23,13 @@ pub struct Evidence {
 
 /// What is remembered about the downstream.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Downstream {
     slow: Option<Evidence>,
-    /// Since when the service time looks healthy again.
-    recovered: Option<Millis>,
-    /// Since when it is slow and yet everything is answered.
-    coping: Option<Millis>,
+    /// Seconds for which the service time has looked healthy again.
+    calm: f64,
+    /// Seconds in which it was slow and yet everything was answered; a bad minute between them only does not count.
+    coped: f64,
 }
 
 /// What one look at the downstream found.
@@ -45,6 +41,12 @@ pub struct Look {
     pub suspect: bool,
     /// It was slow for so long, and everything was answered, that this is the new normal.
     pub accepted: Option<Healthy>,
+    /// Whether everything was answered in the last minute, but for the usual errors.
+    pub copes: bool,
+    /// The service time of the last minute.
+    pub present: Option<Healthy>,
+    /// Requests finished in the last minute.
+    pub finished: f64,
 }
 
 /// What the look compares.
@@ -56,6 +58,10 @@ pub struct Service {
     pub healthy: Option<Healthy>,
     /// The pods themselves are short of CPU, which explains slow requests without anything behind them.
     pub throttled: bool,
+    /// Share of errors that the process usually has.
+    pub usual_errors: f64,
+    /// Seconds that became complete with this tick; 0 while signals are unknown.
+    pub fresh: f64,
 }
 
 impl Downstream {
@@ -65,7 +71,7 @@ impl Downstream {
     }
 
     /// Looks at the newest seconds.
-    pub fn look(&mut self, now: Millis, window: &Window, service: Service, k: &Constants) -> Look {
+    pub fn look(&mut self, window: &Window, service: Service, k: &Constants) -> Look {
         let Some(s0) = service.healthy else { return self.as_it_was() };
         let (recent, before) = (window.sums(0, 5), window.sums(10, 20));
         let rate = |of: f64, over: f64| ratio(of, over).unwrap_or(0.0);
@@ -82,46 +88,138 @@ impl Downstream {
         let slowdown = service.p50.map_or(1.0, |p| p / s0.p50);
         if self.slow.is_none() && suspect && slowdown > k.slow_enter {
             self.slow = Some(Evidence { slowdown, busy: recent.busy, expected, completions: done });
-            (self.recovered, self.coping) = (None, None);
+            (self.calm, self.coped) = (0.0, 0.0);
         }
-        self.recover(now, slowdown, service.p50.is_some(), k);
-        let accepted = self.cope(now, window, service.p50, k);
-        Look { slow: self.slow, suspect: suspect || self.slow.is_some(), accepted }
+        self.recover(slowdown, service, k);
+        let look = minute(window, service, k);
+        let accepted = self.cope(look, service.fresh, k);
+        Look { slow: self.slow, suspect: suspect || self.slow.is_some(), accepted, ..look }
     }
 
     /// Without a healthy value nothing is compared; what was found before stands.
     fn as_it_was(&self) -> Look {
-        Look { slow: self.slow, suspect: self.slow.is_some(), accepted: None }
+        Look { slow: self.slow, suspect: self.slow.is_some(), ..Look::default() }
     }
 
-    fn recover(&mut self, now: Millis, slowdown: f64, known: bool, k: &Constants) {
-        if self.slow.is_none() || !known || slowdown >= k.slow_leave {
-            self.recovered = None;
+    fn recover(&mut self, slowdown: f64, service: Service, k: &Constants) {
+        if self.slow.is_none() || service.p50.is_none() || slowdown >= k.slow_leave {
+            self.calm = 0.0;
             return;
         }
-        let since = *self.recovered.get_or_insert(now);
-        if seconds_since(now, since) >= k.slow_leave_after {
+        self.calm += service.fresh;
+        if self.calm > k.slow_leave_after {
             *self = Self::default();
         }
     }
 
     /// Slow, but everything is answered: after long enough this is no trouble but how the process is.
-    fn cope(&mut self, now: Millis, window: &Window, p50: Option<f64>, k: &Constants) -> Option<Healthy> {
-        let last = window.sums(0, 60);
-        let arrived = last.first + last.retries;
-        let copes = last.finished >= k.hold_completions * arrived
-            && last.timeouts + last.errors <= k.hold_timeouts * arrived
-            && arrived > 0.0;
-        if self.slow.is_none() || !copes {
-            self.coping = None;
+    fn cope(&mut self, look: Look, fresh: f64, k: &Constants) -> Option<Healthy> {
+        if self.slow.is_none() || !look.copes {
             return None;
         }
-        let since = *self.coping.get_or_insert(now);
-        let (mean, p50) = (ratio(last.service, last.finished)?, p50?);
-        if seconds_since(now, since) < k.slow_accept {
-            return None;
-        }
+        self.coped += fresh;
+        let present = look.present.filter(|_| self.coped > k.slow_accept)?;
         *self = Self::default();
-        Some(Healthy { mean, p50 })
+        Some(present)
+    }
+}
+
+/// What the last minute says about the process. The newest two seconds are left out: who arrived in them cannot have
+/// been answered, and more of them must not look like less coping.
+fn minute(window: &Window, service: Service, k: &Constants) -> Look {
+    let last = window.sums(2, 58);
+    let arrived = last.first + last.retries;
+    let unusual = (last.errors - service.usual_errors * arrived).max(0.0);
+    let copes = last.finished >= k.hold_completions * arrived
+        && last.timeouts + unusual <= k.hold_timeouts * arrived
+        && arrived > 0.0;
+    let mean = ratio(last.service, last.finished).filter(|mean| *mean > 0.0);
+    let present = mean.zip(service.p50).map(|(mean, p50)| Healthy { mean, p50 });
+    Look { copes, present, finished: last.finished, ..Look::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signals::{Bucket, Histogram, Report};
+
+    /// A hundred requests of 400 ms each.
+    fn second() -> Bucket {
+        let mut service = Histogram::default();
+        (0..100).for_each(|_| service.record(400.0));
+        Bucket { first_tries: 100, completed: 100, service_seconds: 40.0, service, ..Bucket::default() }
+    }
+
+    /// A window of so many such seconds and two that are like `newest`.
+    fn window(seconds: i64, newest: Bucket) -> Window {
+        let mut window = Window::default();
+        for at in 0..seconds + 2 {
+            let bucket = if at < seconds { second() } else { newest };
+            let buckets = vec![Bucket { second: at, ..bucket }];
+            let report = Report { router: "a".into(), buckets, gone: false };
+            window.merge(at + 1, &[report], &Constants::default());
+        }
+        window
+    }
+
+    const SLOW: Service =
+        Service { p50: Some(0.4), healthy: None, throttled: false, usual_errors: 0.0, fresh: 1.0 };
+
+    fn slow() -> Downstream {
+        let evidence = Evidence { slowdown: 2.0, busy: 40.0, expected: 20.0, completions: 100.0 };
+        Downstream { slow: Some(evidence), ..Downstream::default() }
+    }
+
+    #[test]
+    fn arrivals_that_nobody_can_have_answered_yet_are_no_sign_of_trouble() {
+        let k = Constants::default();
+        let surge = Bucket { first_tries: 400, ..second() };
+        assert!(minute(&window(60, surge), SLOW, &k).copes);
+        let lost = Bucket { first_tries: 100, ..Bucket::default() };
+        let mut before = window(60, second());
+        for at in 62..72 {
+            let buckets = vec![Bucket { second: at, ..lost }];
+            before.merge(at + 1, &[Report { router: "a".into(), buckets, gone: false }], &k);
+        }
+        assert!(!minute(&before, SLOW, &k).copes, "eight lost seconds of a minute are");
+    }
+
+    #[test]
+    fn nothing_recovers_and_nothing_becomes_usual_without_news() {
+        let (k, w) = (Constants::default(), window(90, second()));
+        let healthy = Some(Healthy { mean: 0.4, p50: 0.4 });
+        for (service, news) in [
+            (Service { healthy, ..SLOW }, k.slow_leave_after),
+            (Service { healthy: Some(Healthy { mean: 0.2, p50: 0.2 }), ..SLOW }, k.slow_accept),
+        ] {
+            let mut d = slow();
+            for _ in 0..5_000 {
+                d.look(&w, Service { fresh: 0.0, ..service }, &k);
+            }
+            assert!(!d.is_healthy(), "{service:?}");
+            for _ in 0..=news as u32 {
+                d.look(&w, service, &k);
+            }
+            assert!(d.is_healthy(), "{service:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_minute_pauses_coping_and_does_not_begin_it_anew() {
+        let k = Constants::default();
+        let service = Service { healthy: Some(Healthy { mean: 0.2, p50: 0.2 }), ..SLOW };
+        let (good, mut bad) = (window(90, second()), window(90, second()));
+        for at in 92..97 {
+            let buckets = vec![Bucket { second: at, errors: 100, ..second() }];
+            bad.merge(at + 1, &[Report { router: "a".into(), buckets, gone: false }], &k);
+        }
+        let mut d = slow();
+        for (w, seconds) in [(&good, 2_000), (&bad, 60), (&good, 650)] {
+            for _ in 0..seconds {
+                assert_eq!(d.look(w, service, &k).accepted, None);
+            }
+        }
+        let accepted = (0..100).find_map(|_| d.look(&good, service, &k).accepted);
+        assert!(accepted.is_some_and(|now| (now.mean - 0.4).abs() < 1e-9), "{accepted:?}");
     }
 }

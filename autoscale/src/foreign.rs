@@ -28,48 +28,69 @@ pub struct Foreign {
     current: Option<Override>,
 }
 
+/// What is new since the last look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct News {
+    /// Somebody asks for more pods than there were.
+    pub is_increase: bool,
+    /// Somebody lowered a floor in force to this one.
+    pub lowered: Option<u32>,
+}
+
 impl Foreign {
-    /// Takes in a change; `ours` is what the law had decided before it, if it had. Says whether it is a new increase.
+    /// Takes in a change. `ours` is what the law had decided before it, if it had, and `demand` what the law itself
+    /// asked for, whatever bound it.
     ///
     /// The same number again confirms what is in force. A change that the law finds when it begins is a floor: keeping
-    /// pods that somebody asked for is the safe reading.
+    /// pods that somebody asked for is the safe reading. So is a floor that is lowered but still lies above the demand:
+    /// whoever wants fewer spare pods does not want a limit.
     pub fn take(
         &mut self,
         now: Millis,
         ours: Option<u32>,
+        demand: u32,
         change: Option<&ForeignChange>,
         k: &Constants,
-    ) -> bool {
-        let mut is_increase = false;
-        if let Some(change) = change {
-            let at = change.at.as_millisecond();
-            if self.seen.is_none_or(|seen| at > seen) {
-                self.seen = Some(at);
-                let ttl = change.ttl_seconds.map_or(k.override_ttl, f64::from);
-                let before = change.from.or(ours).unwrap_or(0);
-                let until = after(at, ttl);
-                if change.replicas == before {
-                    if let Some(o) = self.current.as_mut().filter(|o| o.replicas == before) {
-                        o.until = o.until.max(until);
-                    }
-                } else {
-                    is_increase = change.replicas > before;
-                    self.current = Some(Override {
-                        replicas: change.replicas,
-                        floor: is_increase,
-                        by: change.by.clone(),
-                        reason: change.reason.clone(),
-                        until,
-                        suffering: None,
-                        yielded: false,
-                    });
-                }
-            }
-        }
+    ) -> News {
+        let is_new = |c: &&ForeignChange| self.seen.is_none_or(|seen| c.at.as_millisecond() > seen);
+        let news = change.filter(is_new).map(|change| self.put(ours, demand, change, k)).unwrap_or_default();
         if self.current.as_ref().is_some_and(|o| now >= o.until) {
             self.current = None;
+            return News::default();
         }
-        is_increase && self.current.is_some()
+        news
+    }
+
+    /// Puts a new change in force.
+    fn put(&mut self, ours: Option<u32>, demand: u32, change: &ForeignChange, k: &Constants) -> News {
+        let at = change.at.as_millisecond();
+        self.seen = Some(at);
+        let until = after(at, change.ttl_seconds.map_or(k.override_ttl, f64::from));
+        let before = change.from.or(ours).unwrap_or(0);
+        if change.replicas == before {
+            if let Some(o) = self.current.as_mut().filter(|o| o.replicas == before) {
+                o.until = o.until.max(until);
+            }
+            return News::default();
+        }
+        let is_increase = change.replicas > before;
+        let in_force = self.current.as_ref().filter(|o| o.floor && at < o.until);
+        let lowered = in_force.is_some_and(|o| change.replicas < o.replicas) && change.replicas > demand;
+        self.current = Some(Override {
+            replicas: change.replicas,
+            floor: is_increase || lowered,
+            by: change.by.clone(),
+            reason: change.reason.clone(),
+            until,
+            suffering: None,
+            yielded: false,
+        });
+        News { is_increase, lowered: (lowered && !is_increase).then_some(change.replicas) }
+    }
+
+    /// Sleep is stronger than a floor; one that no longer holds is not shown as if it did.
+    pub fn drop_floor(&mut self) {
+        self.current.take_if(|o| o.floor);
     }
 
     /// Notes whether requests suffer while more pods are wanted; a ceiling yields after two minutes of it, whatever
@@ -122,33 +143,47 @@ mod tests {
     #[test]
     fn the_same_number_again_confirms_a_floor() {
         let (mut f, k) = (Foreign::default(), Constants::default());
-        assert!(f.take(10_000, Some(5), Some(&change(10, None, 30)), &k));
-        assert!(!f.take(1_000_000, Some(30), Some(&change(1_000, None, 30)), &k));
+        assert!(f.take(10_000, Some(5), 5, Some(&change(10, None, 30)), &k).is_increase);
+        let again = f.take(1_000_000, Some(30), 5, Some(&change(1_000, None, 30)), &k);
+        assert_eq!(again, News::default());
         assert_eq!(f.floor(), Some(30));
-        f.take(4_000_000, Some(30), None, &k);
+        f.take(4_000_000, Some(30), 5, None, &k);
         assert_eq!(f.floor(), Some(30), "renewed for an hour");
-        f.take(4_600_000, Some(30), None, &k);
+        f.take(4_600_000, Some(30), 5, None, &k);
         assert_eq!(f.floor(), None);
     }
 
     #[test]
     fn a_law_that_begins_keeps_what_a_person_set() {
         let (mut f, k) = (Foreign::default(), Constants::default());
-        f.take(20_000, None, Some(&change(10, None, 30)), &k);
+        f.take(20_000, None, 0, Some(&change(10, None, 30)), &k);
         assert_eq!((f.floor(), f.ceiling()), (Some(30), None));
     }
 
     #[test]
     fn late_news_is_compared_with_what_it_changed() {
         let (mut f, k) = (Foreign::default(), Constants::default());
-        f.take(20_000, Some(40), Some(&change(10, Some(5), 30)), &k);
+        f.take(20_000, Some(40), 40, Some(&change(10, Some(5), 30)), &k);
         assert_eq!((f.floor(), f.ceiling()), (Some(30), None), "an increase, though the law wants 40 by now");
+    }
+
+    #[test]
+    fn a_floor_that_is_lowered_stays_a_floor_while_it_lies_above_the_demand() {
+        let k = Constants::default();
+        let lower = |to: u32, demand: u32| {
+            let mut f = Foreign::default();
+            f.take(10_000, Some(5), 5, Some(&change(10, None, 30)), &k);
+            let news = f.take(20_000, Some(30), demand, Some(&change(20, None, to)), &k);
+            (news.lowered, f.floor(), f.ceiling())
+        };
+        assert_eq!(lower(20, 7), (Some(20), Some(20), None));
+        assert_eq!(lower(20, 25), (None, None, Some(20)), "fewer than the law wants is a ceiling");
     }
 
     #[test]
     fn one_good_second_does_not_renew_a_ceilings_patience() {
         let (mut f, k) = (Foreign::default(), Constants::default());
-        f.take(0, Some(9), Some(&change(0, None, 3)), &k);
+        f.take(0, Some(9), 9, Some(&change(0, None, 3)), &k);
         for s in 0..=120 {
             f.suffer(s * 1000, 9, s % 7 != 6, &k);
         }

@@ -18,18 +18,20 @@ pub struct Holds {
     /// Share of errors in arrivals as this process usually has it: a process that always answers some requests with an
     /// error still serves them.
     errors: f64,
-    /// When that share was last learned.
-    learned: Option<Millis>,
 }
 
 /// Time constant in seconds of the usual share of errors.
 const ERRORS_MEMORY: f64 = 1800.0;
+/// Largest share of errors that is taken for usual: who fails more than one request in ten is in trouble.
+pub(crate) const ERRORS_USUAL: f64 = 0.1;
 
 /// What the rest of the law saw in this tick.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// A signal is unknown.
     pub unknown: bool,
+    /// Seconds that became complete with this tick.
+    pub fresh: i64,
     /// An urgent demand above the pods that there are.
     pub panic: bool,
     /// Requests wait longer than the constant `backlog_seconds`.
@@ -51,7 +53,6 @@ impl Holds {
             let usual = ended.errors.min(self.errors * arrived);
             ended.completed + usual < k.hold_completions * arrived
         };
-        self.learn(now, arrived, ended.errors);
         let causes = [
             (HoldReason::SignalsUnknown, seen.unknown),
             (HoldReason::Timeouts, timeouts),
@@ -65,14 +66,25 @@ impl Holds {
             }
         }
         self.seen.retain(|_, at| seconds_since(now, *at) < k.hold_release);
+        self.learn(arrived, ended.errors, seen);
         causes.iter().map(|(cause, _)| *cause).find(|cause| self.seen.contains_key(cause))
     }
 
-    fn learn(&mut self, now: Millis, arrived: f64, errors: f64) {
-        let passed = seconds_since(now, *self.learned.get_or_insert(now)).min(60.0);
-        self.learned = Some(now);
-        let share = (errors / arrived.max(1.0)).clamp(0.0, 1.0);
-        self.errors += (share - self.errors) * (1.0 - (-passed / ERRORS_MEMORY).exp());
+    /// Learns the usual share of errors from what is new, and nothing from what is unknown or from times of trouble: the
+    /// errors of an overload are not how the process is.
+    fn learn(&mut self, arrived: f64, errors: f64, seen: Seen) {
+        let trouble = [HoldReason::Timeouts, HoldReason::Backlog].iter().any(|c| self.seen.contains_key(c));
+        if seen.unknown || trouble || arrived <= 0.0 {
+            return;
+        }
+        let share = (errors / arrived).clamp(0.0, ERRORS_USUAL);
+        self.errors +=
+            (share - self.errors) * (1.0 - (-seen.fresh.clamp(0, 60) as f64 / ERRORS_MEMORY).exp());
+    }
+
+    /// The share of errors that this process usually has.
+    pub fn usual_errors(&self) -> f64 {
+        self.errors
     }
 
     /// Whether this cause was seen at this very tick.
@@ -93,6 +105,9 @@ mod tests {
             window.merge(second + 1, &[report], &Constants::default());
         }
     }
+
+    /// A look after a minute of news.
+    const NEWS: Seen = Seen { unknown: false, fresh: 60, panic: false, backlog: false };
 
     #[test]
     fn timeouts_forbid_scaling_in_until_a_minute_after_they_end() {
@@ -135,9 +150,32 @@ mod tests {
         let mut held = Vec::new();
         for minute in 0..240i64 {
             self::minute(&mut window, 1_000 + 60 * minute, &failing);
-            held.push(holds.look(1_000 * (1_060 + 60 * minute), &window, Seen::default(), &k).is_some());
+            held.push(holds.look(1_000 * (1_060 + 60 * minute), &window, NEWS, &k).is_some());
         }
         assert!(held[..10].iter().all(|h| *h), "news at first");
         assert!(!held[239], "usual after hours");
+    }
+
+    #[test]
+    fn usual_errors_are_learned_from_news_in_quiet_times_and_never_beyond_a_tenth() {
+        let k = Constants::default();
+        let share = |bucket: Bucket, seen: Seen| {
+            let (mut window, mut holds) = (Window::default(), Holds::default());
+            for minute in 0..240i64 {
+                self::minute(&mut window, 1_000 + 60 * minute, &bucket);
+                holds.look(1_000 * (1_060 + 60 * minute), &window, seen, &k);
+            }
+            holds.usual_errors()
+        };
+        let failing =
+            |errors: u32| Bucket { first_tries: 100, completed: 100 - errors, errors, ..Bucket::default() };
+        assert!((share(failing(8), NEWS) - 0.08).abs() < 0.001);
+        assert!((share(failing(60), NEWS) - 0.1).abs() < 0.001, "more is trouble, however long it lasts");
+        for seen in
+            [Seen { fresh: 0, ..NEWS }, Seen { unknown: true, ..NEWS }, Seen { backlog: true, ..NEWS }]
+        {
+            assert!(share(failing(8), seen).abs() < 1e-9, "{seen:?}");
+        }
+        assert!(share(Bucket { timeouts: 2, ..failing(8) }, NEWS).abs() < 1e-9, "timeouts");
     }
 }

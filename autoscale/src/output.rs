@@ -42,6 +42,8 @@ pub enum Trigger {
     Panic,
     /// p95 above its target while requests wait.
     Latency,
+    /// A step that is tried because the downstream has been slow for so long.
+    Trial,
 }
 
 /// The formula's terms, in the units of their names.

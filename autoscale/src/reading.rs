@@ -3,6 +3,7 @@ use crate::{
     baseline::Healthy,
     constants::Constants,
     downstream::{Downstream, Look, Service},
+    hold::ERRORS_USUAL,
     input::Input,
     math::{Millis, ratio},
     signals::second_of,
@@ -49,8 +50,12 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
     let p95 = state.latency_seen.quantile(0.95, k);
     let s0 = state.baseline.get().filter(|_| state.baseline.is_own());
     let throttled = input.hints.cpu_throttled.is_some_and(|share| share > k.throttled_high);
-    let service = Service { p50, healthy: s0, throttled };
-    let look = state.downstream.look(now, &state.window, service, k);
+    // What is unknown moves no clock: neither recovery nor habit comes of seconds that nobody saw.
+    let known = if merged.unknown.is_none() { fresh } else { 0.0 };
+    let usual_errors = state.holds.usual_errors();
+    let service = Service { p50, healthy: s0, throttled, usual_errors, fresh: known };
+    let look = state.downstream.look(&state.window, service, k);
+    state.slots.pass(&input.pods, known, is_new);
     if let Some(present) = look.accepted {
         state.baseline.accept(present);
     }
@@ -86,18 +91,26 @@ fn learn(
     let recent = state.window.sums(0, 10);
     let pods = f64::from(input.pods.ready.max(1));
     let faults = new.errors + new.timeouts;
-    let flawless = faults <= k.hold_timeouts * (new.finished + faults);
-    // The first release is learned from whatever comes, one that settles from whatever it answers well: there is
-    // nothing yet to call slow or healthy by. A downstream that was slow before the release stays slow.
-    let anything = state.baseline.get().is_none() || (flawless && !state.baseline.is_own());
+    let ended = new.finished + faults;
+    let unusual = (new.errors - state.holds.usual_errors() * ended).max(0.0);
+    let flawless = new.timeouts + unusual <= k.hold_timeouts * ended;
+    // The first release is learned from whatever comes but quick refusals, one that settles from whatever it answers
+    // well: there is nothing yet to call slow or healthy by. A downstream that was slow before the release stays slow.
+    let is_served = faults <= ERRORS_USUAL * ended;
+    let is_first = state.baseline.get().is_none() && is_served;
+    let anything = is_first || (flawless && !state.baseline.is_own());
     let healthy = flawless && wait_share < k.wait_healthy && !look.suspect;
     if healthy || (anything && look.slow.is_none()) {
         state.baseline.learn(&new, &merged.service);
     }
-    let slowdown = s0.zip(p50).map_or(1.0, |(s0, p50)| p50 / s0.p50);
+    let Some((s0, p50)) = s0.zip(p50).filter(|_| !look.suspect) else { return };
+    let (slowdown, each) = (p50 / s0.p50, recent.busy / pods);
+    if slowdown <= k.slow_enter {
+        state.slots.prove(each);
+    }
     if slowdown <= k.slow_enter && recent.waiting >= pods && wait_share > k.wait_share {
-        state.slots.full(recent.busy / pods, k);
-    } else if s0.is_some() && p50.is_some() && !look.suspect {
-        state.slots.learn(recent.busy / pods, slowdown, k);
+        state.slots.full(each, k);
+    } else {
+        state.slots.learn(each, slowdown, k);
     }
 }

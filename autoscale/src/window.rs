@@ -56,6 +56,9 @@ pub struct Window {
     ring: Vec<Second>,
     /// The newest second of each router.
     routers: BTreeMap<String, i64>,
+    /// The newest second of each router that has ended: it may be named for a while yet, with seconds already counted.
+    #[serde(default)]
+    gone: BTreeMap<String, i64>,
     /// The newest complete second.
     head: Option<i64>,
     /// The first complete second ever.
@@ -97,16 +100,17 @@ impl Window {
     /// Adds one router's new buckets; returns what is wrong with them.
     fn merge_one(&mut self, now: i64, report: &Report, merged: &mut Merged) -> Option<Unknown> {
         let known = self.routers.get(&report.router).copied();
-        let mut last = known.unwrap_or(i64::MIN);
-        let mut fault = None;
+        let counted = known.or_else(|| self.gone.get(&report.router).copied()).unwrap_or(i64::MIN);
+        // Who comes back under an old name left nothing out while it was gone.
+        let (mut last, mut follows, mut fault) = (counted, known.is_some(), None);
         for b in &report.buckets {
             if b.second <= last || b.second > now.saturating_add(1) {
                 continue;
             }
-            if last != i64::MIN && b.second > last.saturating_add(1) {
+            if follows && b.second > last.saturating_add(1) {
                 self.gap = self.gap.max(Some(b.second - 1));
             }
-            last = b.second;
+            (last, follows) = (b.second, true);
             match check(b) {
                 Some(what) => {
                     self.gap = self.gap.max(Some(b.second));
@@ -118,7 +122,7 @@ impl Window {
         }
         match self.routers.get_mut(&report.router) {
             Some(newest) => *newest = last,
-            None if last != i64::MIN => {
+            None if last > counted => {
                 self.routers.insert(report.router.clone(), last);
             }
             None => {}
@@ -149,16 +153,22 @@ impl Window {
         }
     }
 
-    /// A router that is known to have ended is forgotten at once; one that is no longer named is kept as missing for a
-    /// minute and a half.
+    /// Nobody waits for a router that is known to have ended; one that is no longer named is kept as missing for a minute
+    /// and a half.
     fn forget_gone(&mut self, now: i64, reports: &[Report]) {
-        self.routers.retain(|name, last| {
+        let Self { routers, gone, .. } = self;
+        routers.retain(|name, last| {
             let mut mine = reports.iter().filter(|r| r.router == *name).peekable();
-            match mine.peek() {
-                Some(_) => !mine.any(|r| r.gone),
-                None => now.saturating_sub(*last) < KEPT,
+            if mine.peek().is_none() {
+                return now.saturating_sub(*last) < KEPT;
             }
+            let has_ended = mine.any(|r| r.gone);
+            if has_ended {
+                gone.insert(name.clone(), *last);
+            }
+            !has_ended
         });
+        gone.retain(|name, last| now.saturating_sub(*last) < KEPT && !routers.contains_key(name));
     }
 
     /// Moves the head to the newest second that every router which is not stale has spoken about.

@@ -38,6 +38,7 @@ impl Display for Reason {
                 )
             }
             Trigger::Panic => write!(f, "arrivals jumped within seconds; they need {} pods", t.urgent),
+            Trigger::Trial => write!(f, "slow for so long that {} pods are tried", t.urgent),
             Trigger::Latency => write!(f, "p95 is above its target while requests wait; {} pods", t.steady),
         }?;
         self.limit.map_or(Ok(()), |limit| write!(f, ", {limit}"))

@@ -1,28 +1,10 @@
 //! Troubles that people make or meet, and that must end by themselves.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts of requests are small and positive
 
 mod support;
 use autoscale::{Bucket, Condition, ForeignChange, ScaleToZero};
-use support::{Process, healthy};
-
-/// A second in which `rate` requests of so many seconds are answered.
-fn answered(rate: u32, service: f64) -> Bucket {
-    let mut b = Bucket {
-        in_flight: (f64::from(rate) * service) as u32,
-        service_seconds: f64::from(rate) * service,
-        ..healthy(rate)
-    };
-    (b.service, b.latency) = Default::default();
-    (0..rate).for_each(|_| b.service.record(service * 1000.0));
-    (0..rate).for_each(|_| b.latency.record(service * 1000.0));
-    b
-}
-
-fn is_slow(p: &Process) -> bool {
-    p.last.as_ref().unwrap().conditions.iter().any(|c| matches!(c, Condition::DownstreamSlow { .. }))
-}
+use support::{Process, answered, healthy, is_slow};
 
 #[test]
 fn a_release_that_is_twice_as_slow_gets_its_pods_and_is_no_slow_downstream() {
@@ -41,22 +23,6 @@ fn a_release_that_is_twice_as_slow_gets_its_pods_and_is_no_slow_downstream() {
     slow.in_flight += 900;
     p.seconds(60, slow);
     assert!(is_slow(&p), "{}", p.words());
-}
-
-#[test]
-fn what_is_slow_for_an_hour_and_answers_everything_is_the_new_normal() {
-    let mut p = Process::new(20);
-    p.settings.min = 20;
-    p.seconds(1_000, healthy(100));
-    let mut begin = answered(80, 0.4);
-    begin.first_tries = 100;
-    p.seconds(30, begin);
-    p.seconds(600, answered(100, 0.4));
-    assert!(is_slow(&p), "{}", p.words());
-    p.seconds(2_800, answered(100, 0.4));
-    assert!(!is_slow(&p), "{}", p.words());
-    let s0 = p.last.as_ref().unwrap().reason.terms.service_seconds.unwrap();
-    assert!((s0 - 0.4).abs() < 0.02, "{s0}");
 }
 
 #[test]
@@ -102,6 +68,78 @@ fn somebody_who_scales_a_sleeping_process_by_hand_wakes_it() {
     assert!(awake.iter().all(|n| *n == 3), "{awake:?}");
     p.seconds(200, Bucket::default());
     assert_eq!(p.last.as_ref().unwrap().replicas, 0, "and after as long a silence it sleeps again");
+    let conditions = &p.last.as_ref().unwrap().conditions;
+    let is_shown = conditions.iter().any(|c| matches!(c, Condition::Overridden { .. }));
+    assert!(!is_shown, "a floor that no longer holds is not shown: {}", p.words());
+}
+
+#[test]
+fn who_lowers_their_own_floor_wants_fewer_spare_pods_and_no_ceiling() {
+    let mut p = Process::new(7);
+    p.seconds(400, healthy(100));
+    let by_hand = |p: &Process, replicas: u32| {
+        let by = "alice".to_owned();
+        Some(ForeignChange { replicas, from: None, by, reason: None, at: p.input.now, ttl_seconds: None })
+    };
+    p.input.foreign = by_hand(&p, 30);
+    p.seconds(100, healthy(100));
+    p.input.foreign = by_hand(&p, 12);
+    let lowered = p.seconds(100, healthy(100));
+    assert!(lowered.iter().all(|n| *n == 12), "at once, and not to 30 again: {lowered:?}");
+    assert!(p.words().contains("alice wants at least 12"), "{}", p.words());
+    for _ in 0..60 {
+        p.second(None);
+    }
+    p.input.foreign = by_hand(&p, 11);
+    p.second(None);
+    let kept = p.last.as_ref().unwrap().replicas;
+    assert_eq!(kept, 11, "what forbids the law to scale in forbids it nobody else: {}", p.words());
+    p.seconds(100, healthy(100));
+    p.seconds(30, healthy(300));
+    assert!(p.last.as_ref().unwrap().replicas > 15, "no ceiling: {}", p.words());
+    p.input.foreign = by_hand(&p, 11);
+    assert_eq!(
+        p.seconds(10, healthy(300)).last(),
+        Some(&11),
+        "fewer than the law wants is a ceiling: {}",
+        p.words()
+    );
+}
+
+#[test]
+fn waking_does_not_make_scaling_in_slower() {
+    let mut p = Process::new(7);
+    p.settings.min = 0;
+    p.settings.scale_to_zero = Some(ScaleToZero { after_seconds: 60.0 });
+    p.seconds(400, healthy(100));
+    let steps = p.seconds(340, healthy(40));
+    assert!(steps.windows(2).any(|two| two[1] < two[0]), "a step down by the law: {steps:?}");
+    p.seconds(130, Bucket::default());
+    assert_eq!(p.last.as_ref().unwrap().replicas, 0, "{}", p.words());
+    p.input.wake = true;
+    p.seconds(1, Bucket::default());
+    p.input.wake = false;
+    p.seconds(200, healthy(100));
+    let high = p.last.as_ref().unwrap().replicas;
+    let after = p.seconds(400, healthy(20));
+    assert!(after.iter().any(|n| *n < high), "the window is that of a law that was right: {after:?}");
+}
+
+#[test]
+fn pods_that_have_just_come_teach_nothing_about_their_slots() {
+    let mut p = Process::new(20);
+    p.settings.concurrency = None;
+    p.settings.max = 200;
+    p.seconds(400, healthy(100));
+    p.input.pods.ready = 20;
+    let slots = |p: &Process| p.last.as_ref().unwrap().reason.terms.slots;
+    let before = slots(&p);
+    let waiting = Bucket { waiting: 400, in_flight: 420, wait_seconds: 50.0, ..healthy(100) };
+    for _ in 0..40 {
+        p.second(Some(waiting));
+        p.input.pods.ready += 1;
+    }
+    assert!(slots(&p) > before - 0.5, "{before} -> {}", slots(&p));
 }
 
 #[test]
@@ -120,4 +158,22 @@ fn unknown_signals_neither_wake_nor_put_to_sleep() {
     }
     p.input.wake = true;
     assert_eq!(p.second(None).replicas, 1, "and wakes although nobody knows anything");
+}
+
+#[test]
+fn no_step_for_the_latency_is_judged_in_the_dark() {
+    let mut p = Process::new(7);
+    p.settings.p95 = Some(300.0);
+    p.seconds(400, healthy(100));
+    let mut waits = Bucket { waiting: 10, in_flight: 30, wait_seconds: 40.0, ..healthy(100) };
+    waits.latency = answered(100, 0.6).latency;
+    let n = p.seconds(20, waits).pop().unwrap();
+    assert!(n > 7, "a step is asked for: {}", p.words());
+    for _ in 0..300 {
+        let replicas = p.second(None).replicas;
+        p.input.pods.ready = replicas;
+        let conditions = &p.last.as_ref().unwrap().conditions;
+        let is_blocked = conditions.iter().any(|c| matches!(c, Condition::LatencyBlocked { .. }));
+        assert!(!is_blocked && replicas == n, "{}", p.words());
+    }
 }

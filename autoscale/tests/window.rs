@@ -55,3 +55,22 @@ fn a_router_that_is_known_to_have_ended_blinds_nobody() {
     assert_eq!(w.merge(103, &[report("a", &[(102, 12)]), last], &k).unknown, None);
     assert_eq!((w.head(), w.rate(0, 1, 1.0)), (Some(102), 12.0), "the head waits for nobody");
 }
+
+#[test]
+fn a_router_that_has_ended_is_counted_once_however_often_it_is_named() {
+    let k = Constants::default();
+    let mut w = Window::default();
+    w.merge(101, &[report("a", &[(100, 5)]), report("b", &[(100, 7)])], &k);
+    let last = Report { gone: true, ..report("b", &[(100, 7), (101, 1)]) };
+    for now in 102..110 {
+        let newest: Vec<(i64, u32)> = (100..now).map(|s| (s, 5)).collect();
+        let merged = w.merge(now, &[report("a", &newest), last.clone()], &k);
+        assert_eq!(merged.unknown, None, "at {now}");
+    }
+    let first = w.sums(0, 10).first;
+    assert!((first - (9.0 * 5.0 + 7.0 + 1.0)).abs() < 1e-9, "{first}");
+    // Under its old name it begins again: nothing old is counted, and what it did not say while gone is no gap.
+    let newest: Vec<(i64, u32)> = (100..112).map(|s| (s, 5)).collect();
+    let merged = w.merge(112, &[report("a", &newest), report("b", &[(101, 1), (111, 2)])], &k);
+    assert_eq!((merged.unknown, w.rate(0, 1, 1.0)), (None, 7.0));
+}

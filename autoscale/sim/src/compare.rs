@@ -1,6 +1,6 @@
 //! Every law on every trace, and who beats whom.
 use crate::{
-    law::run,
+    law::{Law, run},
     oracle::oracle,
     peers::by_name,
     score::{Score, score},
@@ -48,6 +48,14 @@ pub fn compare(
     threads: usize,
     known: &[Row],
 ) -> Vec<Row> {
+    compare_by(&|law, trace| by_name(law, trace, constants), traces, laws, threads, known)
+}
+
+/// Makes a law by its name, to suit the trace.
+type Make<'a> = dyn Fn(&str, &Trace) -> Option<Box<dyn Law>> + Sync + 'a;
+
+/// The same with laws that `make` knows by their name; what it does not know is the oracle.
+fn compare_by(make: &Make<'_>, traces: &[Trace], laws: &[&str], threads: usize, known: &[Row]) -> Vec<Row> {
     let jobs: Vec<(&Trace, &str)> = traces
         .iter()
         .flat_map(|t| std::iter::once("oracle").chain(laws.iter().copied()).map(move |law| (t, law)))
@@ -57,7 +65,7 @@ pub fn compare(
     let work = || {
         let mut done = Vec::new();
         while let Some((trace, law)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = match by_name(law, trace, constants) {
+            let outcome = match make(law, trace) {
                 Some(mut law) => run(trace, law.as_mut()),
                 None => oracle(trace),
             };
@@ -128,6 +136,7 @@ pub fn losses(rows: &[Row], ours: &str) -> Vec<Loss> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::law::View;
 
     fn of(violations_pct: f64, pod_hours: f64) -> Score {
         Score {
@@ -149,5 +158,23 @@ mod tests {
         assert!(!is_better(&of(0.96, 100.0), &ours), "only 0.04 points");
         assert!(is_better(&of(1.04, 94.0), &ours));
         assert!(!is_better(&of(1.06, 94.0), &ours));
+    }
+
+    /// A law that fails after a minute.
+    struct Fails;
+
+    impl Law for Fails {
+        fn tick(&mut self, view: &View<'_>) -> Option<u32> {
+            assert!(view.second < 60, "this law is broken");
+            None
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "this law is broken")]
+    fn a_law_that_panics_does_not_vanish_from_the_table() {
+        let traces = [Trace::new("t", "", 1, vec![10.0; 120])];
+        let make = |law: &str, _: &Trace| (law == "fails").then(|| Box::new(Fails) as Box<dyn Law>);
+        compare_by(&make, &traces, &["fails"], 2, &[]);
     }
 }

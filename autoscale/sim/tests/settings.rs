@@ -37,14 +37,14 @@ fn slots_that_nobody_declared_are_learned_from_full_pods() {
     let trace = trace("step");
     let declared = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
     let learned = play(&trace, of(&trace));
-    assert!(learned.violations_pct < declared.violations_pct + 2.0, "{learned:?} beside {declared:?}");
-    assert!(learned.pod_hours < declared.pod_hours * 1.5, "{learned:?} beside {declared:?}");
+    assert!(learned.violations_pct < declared.violations_pct + 0.5, "{learned:?} beside {declared:?}");
+    assert!(learned.pod_hours < declared.pod_hours * 1.1, "{learned:?} beside {declared:?}");
 }
 
 #[test]
 fn a_p95_alone_keeps_most_requests_in_time() {
     let trace = trace("ramp");
     let p95 = play(&trace, Settings { p95: Some(500.0), ..of(&trace) });
-    assert!(p95.violations_pct < 2.0, "{p95:?}");
+    assert!(p95.violations_pct < 1.0, "{p95:?}");
     assert!(p95.reversals < 30, "{p95:?}");
 }

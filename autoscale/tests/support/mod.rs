@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 pub mod life;
 
-use autoscale::{Bucket, Constants, Decision, Hints, Input, Pods, Report, Settings, State, decide};
+use autoscale::{
+    Bucket, Condition, Constants, Decision, Hints, Input, Pods, Report, Settings, State, decide,
+};
 use jiff::Timestamp;
 
 /// Where the tests' time begins.
@@ -20,6 +22,25 @@ pub fn healthy(rate: u32) -> Bucket {
     (0..rate).for_each(|_| b.service.record(200.0));
     (0..rate).for_each(|_| b.latency.record(200.0));
     b
+}
+
+/// A second in which `rate` requests of so many seconds are answered.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts of requests are small and positive
+pub fn answered(rate: u32, service: f64) -> Bucket {
+    let mut b = Bucket {
+        in_flight: (f64::from(rate) * service) as u32,
+        service_seconds: f64::from(rate) * service,
+        ..healthy(rate)
+    };
+    (b.service, b.latency) = Default::default();
+    (0..rate).for_each(|_| b.service.record(service * 1000.0));
+    (0..rate).for_each(|_| b.latency.record(service * 1000.0));
+    b
+}
+
+/// Whether the downstream is called slow.
+pub fn is_slow(p: &Process) -> bool {
+    p.last.as_ref().unwrap().conditions.iter().any(|c| matches!(c, Condition::DownstreamSlow { .. }))
 }
 
 /// A process under the law.
