@@ -27,8 +27,10 @@ use crate::table::Table;
 use damping::{Damping, News};
 use known::Known;
 
-/// So long after the first change the table is made, so that one roll-out is one table and not fifty.
+/// A table is made so long after the last one, so that one roll-out is one table and not fifty.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// And so long after a change: what belongs together mostly comes together.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// What one watch saw.
 #[allow(clippy::large_enum_variant, reason = "one at a time is under way")]
@@ -73,7 +75,7 @@ impl Follower {
         let mut known = Known::new(self.domain.clone());
         let mut damping = Damping::default();
         let mut changes = changes(self.client.clone()).boxed();
-        let (mut due, mut again) = (None, None);
+        let (mut due, mut again, mut last) = (None, None, None);
         loop {
             let table_is_due = async {
                 match [due, again].into_iter().flatten().min() {
@@ -84,7 +86,7 @@ impl Follower {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = table_is_due => {
-                    due = None;
+                    (due, last) = (None, Some(Instant::now()));
                     again = self.make(&known, &mut damping);
                     self.synced.send_replace(true);
                 }
@@ -93,7 +95,8 @@ impl Follower {
                         self.watching.is_away.store(false, Relaxed);
                         let is_news = known.take(change);
                         if is_news && known.is_whole() {
-                            due.get_or_insert_with(|| Instant::now() + DEBOUNCE);
+                            let after = last.map(|last: Instant| last + DEBOUNCE);
+                            due.get_or_insert((Instant::now() + TOGETHER).max(after.unwrap_or_else(Instant::now)));
                         }
                     }
                     Some(Err(error)) => {
