@@ -141,7 +141,9 @@ impl DomainKey {
 /// Hashes `message` and the padding after a first block of 64 bytes.
 fn absorb(state: &mut [u32; 8], message: &[u8]) {
     let (blocks, rest) = message.as_chunks::<64>();
-    compress256(state, blocks);
+    if !blocks.is_empty() {
+        compress256(state, blocks);
+    }
     let mut last = [0; 128];
     last[..rest.len()].copy_from_slice(rest);
     last[rest.len()] = 0x80;
