@@ -1,0 +1,7 @@
+# Tests of the router that need more than cargo brings along.
+.PHONY: differential
+differential: ## Nasty requests to nginx, haproxy and the router: what both refuse is not passed on
+	@command -v nginx >/dev/null && command -v haproxy >/dev/null || { \
+	  echo "missing: nginx-light, haproxy — what the router is compared with"; \
+	  apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light haproxy; }
+	cargo test -q --locked -p router --test differential -- --include-ignored --nocapture
