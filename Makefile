@@ -13,7 +13,7 @@ UNIT := --workspace --exclude e2e --exclude pgcopy
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 16
 
-test: lint unit differential test-pgcopy generated chart deny purity fuzz e2e trials ## Everything that must hold
+test: lint unit differential h2spec test-pgcopy generated chart deny purity fuzz e2e trials ## Everything that must hold
 
 lint: ## Formatting and lints
 	cargo fmt --all --check

@@ -5,3 +5,7 @@ differential: ## Nasty requests to nginx, haproxy and the router: what both refu
 	  echo "missing: nginx-light, haproxy — what the router is compared with"; \
 	  apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nginx-light haproxy; }
 	cargo test -q --locked -p router --test differential -- --include-ignored --nocapture
+
+.PHONY: h2spec
+h2spec: ## How well the router keeps to HTTP/2, by h2spec's cases
+	@hack/h2spec.sh
