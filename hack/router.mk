@@ -9,3 +9,8 @@ differential: ## Nasty requests to nginx, haproxy and the router: what both refu
 .PHONY: h2spec
 h2spec: ## How well the router keeps to HTTP/2, by h2spec's cases
 	@hack/h2spec.sh
+
+.PHONY: soak
+soak: ## Ten minutes of connection churn (FOR=180 for three): memory stays, no request fails
+	cargo build --release -q --locked -p router --bins --example soak
+	"$${CARGO_TARGET_DIR:-target}/release/examples/soak" $(or $(FOR),600)
