@@ -53,10 +53,11 @@ pub fn of_request<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) ->
     }
 }
 
-/// Whether the target leads somewhere (RFC 9112 §3.2, RFC 9113 §8.3.1). The parser lets pass an address with a fragment in
-/// place of a path, and in HTTP/2 a path that is a query alone and a scheme that is empty.
+/// Whether the target leads somewhere (RFC 9112 §3.2, RFC 9113 §8.3.1). The parser lets pass a host alone, which is for
+/// CONNECT, an address with a fragment in place of a path, and in HTTP/2 a path that is a query alone and a scheme that is
+/// empty. What we made of them would not be what was sent.
 fn is_target(uri: &Uri, version: Version) -> bool {
-    let Some(path) = uri.path_and_query() else { return true };
+    let Some(path) = uri.path_and_query() else { return false };
     match path.as_str() {
         // The parser's word for an empty path too, which would be sent on as no target at all.
         "/" => uri.scheme_str() != Some("") && !Uri::from(path.clone()).path().is_empty(),
@@ -171,6 +172,8 @@ mod tests {
             ("http://a", Ok(())),
             ("http://a?b", Ok(())),
             ("http://a#b", Err(BadHost::Target)),
+            ("a", Err(BadHost::Target)),
+            ("a:80", Err(BadHost::Target)),
         ] {
             assert_eq!(read(&target.parse().unwrap(), Version::HTTP_11), expected, "{target}");
         }
