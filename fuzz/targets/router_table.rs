@@ -5,7 +5,7 @@
 
 use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
-use router::route::{Limits, Route, State};
+use router::route::Route;
 use router::table::{AmbiguousPath, Table};
 
 fn route(number: usize, path: &str) -> Route {
@@ -14,16 +14,7 @@ fn route(number: usize, path: &str) -> Route {
         hosts: vec!["a".into()],
         path: path.into(),
         headers: Vec::new(),
-        backends: Vec::new(),
-        sticky: false,
-        state: State::Serving,
-        cause: None,
-        noindex: false,
-        allow: Vec::new(),
-        https_only: false,
-        hsts: None,
-        limits: Limits::default(),
-        since: 0,
+        ..Route::default()
     }
 }
 
