@@ -11,9 +11,9 @@ export GOFLAGS := -trimpath
 UNIT := --workspace --exclude e2e --exclude pgcopy
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.* ## /\1\t/' | expand -t 16
 
-test: lint unit test-pgcopy generated chart deny purity fuzz e2e trials ## Everything that must hold
+test: lint unit differential h2spec test-pgcopy generated chart deny purity fuzz e2e trials ## Everything that must hold
 
 lint: ## Formatting and lints
 	cargo fmt --all --check

@@ -101,7 +101,7 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
     }
     let own = element(peer, host);
     let before = peer.trusted.then(|| joined(headers, &header::FORWARDED)).flatten();
-    let all = match before {
+    let all = match before.filter(|before| ends_outside_quotes(before)) {
         Some(before) => format!("{before}, {own}"),
         None => own,
     };
@@ -149,6 +149,16 @@ fn element(peer: &Peer, host: &HeaderValue) -> String {
     text.push_str(if host.contains([':', '[']) { "\";proto=" } else { ";proto=" });
     text.push_str(peer.proto);
     text
+}
+
+/// Whether what is added behind a text stands in no quotes of it: they would swallow it.
+fn ends_outside_quotes(text: &str) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+    }
+    !quoted
 }
 
 /// All values of a header in one line.
@@ -242,6 +252,9 @@ mod tests {
         assert_eq!(map[FORWARDED_FOR], "1.2.3.4, 5.6.7.8, 10.1.1.1");
         assert_eq!(map[FORWARDED_PROTO], "https");
         assert_eq!(map[header::FORWARDED], "for=1.2.3.4, for=10.1.1.1;host=\"shop:8080\";proto=http");
+        let mut map = headers(&[("forwarded", r#"for="\""#), ("forwarded", "for=1.2.3.4")]);
+        forward(&mut map, &peer("10.1.1.1"), &HeaderValue::from_static("shop"));
+        assert_eq!(map[header::FORWARDED], "for=10.1.1.1;host=shop;proto=http", "an open quote");
     }
 
     #[test]

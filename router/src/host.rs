@@ -19,6 +19,9 @@ pub enum BadHost {
     /// The target and Host differ.
     #[error("Host and the request's target name different hosts")]
     Contradiction,
+    /// The target is neither a path nor an address with one.
+    #[error("the request's target is neither a path nor an address")]
+    Target,
 }
 
 /// The longest host name that DNS has.
@@ -29,6 +32,9 @@ const LONGEST: usize = 253;
 /// # Errors
 /// [`BadHost`].
 pub fn of_request<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<Host<'a>, BadHost> {
+    if !is_target(uri, version) {
+        return Err(BadHost::Target);
+    }
     let mut all = headers.get_all(HOST).iter();
     let header = all.next().map(|value| value.to_str().map_err(|_| BadHost::Malformed)).transpose()?;
     if all.next().is_some() {
@@ -44,6 +50,21 @@ pub fn of_request<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) ->
         (Some(target), None) if version >= Version::HTTP_2 => parse(target.as_str()),
         (None, Some(header)) => parse(header),
         (_, None) => Err(BadHost::NotOne),
+    }
+}
+
+/// Whether the target leads somewhere (RFC 9112 §3.2, RFC 9113 §8.3.1). The parser lets pass a host alone, which is for
+/// CONNECT, an address with a fragment in place of a path, and in HTTP/2 a path that is a query alone and a scheme that is
+/// empty. What we made of them would not be what was sent.
+fn is_target(uri: &Uri, version: Version) -> bool {
+    let Some(path) = uri.path_and_query() else { return false };
+    match path.as_str() {
+        // The parser's word for an empty path too, which would be sent on as no target at all.
+        "/" => uri.scheme_str() != Some("") && !Uri::from(path.clone()).path().is_empty(),
+        path if version >= Version::HTTP_2 => {
+            uri.scheme_str() != Some("") && (path.starts_with('/') || path == "*")
+        }
+        _ => true,
     }
 }
 
@@ -137,6 +158,28 @@ mod tests {
             assert_eq!(name(text), None, "{text}");
         }
         assert_eq!(name(&format!("{}.com", "a".repeat(64))), None);
+    }
+
+    #[test]
+    fn a_target_without_a_path_is_refused() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, "a".parse().unwrap());
+        let read = |uri: &Uri, version| of_request(uri, &headers, version).map(|_| ());
+        for (target, expected) in [
+            ("/", Ok(())),
+            ("/a#b", Ok(())),
+            ("*", Ok(())),
+            ("http://a", Ok(())),
+            ("http://a?b", Ok(())),
+            ("http://a#b", Err(BadHost::Target)),
+            ("a", Err(BadHost::Target)),
+            ("a:80", Err(BadHost::Target)),
+        ] {
+            assert_eq!(read(&target.parse().unwrap(), Version::HTTP_11), expected, "{target}");
+        }
+        let query = Uri::builder().scheme("http").authority("a").path_and_query("?a").build().unwrap();
+        assert_eq!(read(&query, Version::HTTP_2), Err(BadHost::Target));
+        assert_eq!(read(&"/".parse().unwrap(), Version::HTTP_2), Ok(()), "a Host and no authority");
     }
 
     #[test]

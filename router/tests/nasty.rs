@@ -15,6 +15,8 @@ const REFUSED: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a:999999\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n",
     "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET http://a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET a HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
     "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n",
