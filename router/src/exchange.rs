@@ -22,7 +22,7 @@ use crate::settings::is_allowed;
 use crate::table::Live;
 use crate::websocket::{self, Asked};
 use crate::worker::Worker;
-use crate::{headers, host, tunnel};
+use crate::{framing, headers, host, tunnel};
 
 /// Answers a request.
 pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Body> {
@@ -100,6 +100,9 @@ fn find(record: &mut Record, parts: &Parts) -> Result<(), Refusal> {
     let table = record.worker.tables.load();
     let host = host::of_request(&parts.uri, &parts.headers, parts.version)
         .map_err(|bad| refusal(Code::H26, bad.to_string()))?;
+    if !framing::is_plain(&parts.headers) {
+        return Err(refusal(Code::H26, "the body needs a length or one coding, chunked, and nothing else"));
+    }
     let made_for = record.peer.made_for.as_ref();
     if made_for.is_some_and(|(name, shelf)| !name.is_empty() && !shelf.is_shared(name, host.name())) {
         return Err(refusal(Code::H31, "the connection was made for a host with another certificate"));

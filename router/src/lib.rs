@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod exchange;
 pub mod file;
 pub mod flow;
+pub mod framing;
 pub mod headers;
 pub mod host;
 pub mod log;

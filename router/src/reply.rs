@@ -133,6 +133,10 @@ pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue
         headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
     }
     say_goodbye(headers, &record);
+    if refusal.code == Some(Code::H26) && record.version < Version::HTTP_2 {
+        // Others may have read another end of it, so what follows need not be a request.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     record.status = response.status();
     record.bytes = response.body().len() as u64;
     record.end(refusal.code);

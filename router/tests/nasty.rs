@@ -31,6 +31,8 @@ const REFUSED: &[&str] = &[
     "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\nx",
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: \r\n\r\n",
@@ -69,6 +71,14 @@ fn a_second_request_hidden_in_a_body_stays_a_body() {
     assert_eq!(answer.0.matches("HTTP/1.1 200").count(), 1, "{answer:?}");
     assert!(answer.body().starts_with("POST") && !answer.0.contains("/evil"), "{answer:?}");
     assert!(!answer.body().to_lowercase().contains("content-length"), "{answer:?}");
+}
+
+#[test]
+fn what_stands_behind_a_refused_request_is_none() {
+    let router = Router::new(&route("a", counting(), ""));
+    let doubted = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
+    let answer = router.send(doubted);
+    assert_eq!((answer.code(), answer.0.matches("HTTP/1.1 ").count()), ("H26", 1), "{answer:?}");
 }
 
 /// Answers with the header that it saw, and reads a body by the framing that it was told.

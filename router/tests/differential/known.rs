@@ -9,12 +9,4 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("h2: pseudo trailers", "trailers that no field Trailer names end at the router"),
     ("h2: a length in trailers", "the same"),
     ("h2: Host in trailers", "the same"),
-    ("Transfer-Encoding: chunked, chunked", "a defect: codings besides one chunked have to be refused"),
-    ("Transfer-Encoding: chunked\\r\\nTransfer-Encoding: chunked", "the same defect"),
-    ("Transfer-Encoding: identity\\r\\nTransfer-Encoding: chunked", "the same defect"),
-    ("Transfer-Encoding: identity, chunked", "the same defect"),
-    ("Transfer-Encoding: gzip, chunked", "the same defect"),
-    ("Transfer-Encoding: gzip\\r\\nTransfer-Encoding: chunked", "the same defect"),
-    ("Transfer-Encoding: ,chunked", "the same defect"),
-    ("(\"content-length\", \"\")", "a defect: in HTTP/2 an empty length is taken for none, and passed on"),
 ];
