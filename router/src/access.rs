@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Passwords that are remembered as right.
 const KNOWN: usize = 10_000;
 
-static LOOKING: Semaphore = Semaphore::const_new(LOOKS);
+static LOOKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKS)));
 /// Digests of credentials that were right, with the hash that they are right for: a changed password is looked at anew.
 static RIGHT: LazyLock<Mutex<HashSet<[u8; 32]>>> = LazyLock::new(Mutex::default);
 
@@ -54,10 +54,16 @@ pub async fn enter(users: &[User], headers: &HeaderMap) -> Entry {
     if right().contains(&digest) {
         return Entry::Open;
     }
-    let Ok(Ok(_look)) = tokio::time::timeout(PATIENCE, LOOKING.acquire()).await else { return Entry::Busy };
+    let look = tokio::time::timeout(PATIENCE, LOOKING.clone().acquire_owned());
+    let Ok(Ok(look)) = look.await else { return Entry::Busy };
     let hash = user.hash.clone();
-    let is_right =
-        tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+    let is_right = tokio::task::spawn_blocking(move || {
+        let is_right = bcrypt::verify(password, &hash).unwrap_or(false);
+        // Not before: the client may have left meanwhile, and the look goes on.
+        drop(look);
+        is_right
+    })
+    .await;
     if !is_right.unwrap_or(false) {
         return Entry::Refused;
     }
@@ -115,13 +121,15 @@ impl Used {
         let (all, requests) = (nanos(rate.per), u64::from(rate.requests.max(1)));
         let one = all / requests;
         let take = |empty_at: u64| {
-            let next = empty_at.max(now) + one;
+            // What a slower rate before left to wait for does not count.
+            let next = empty_at.clamp(now, now.saturating_add(all)) + one;
             (next <= now.saturating_add(all)).then_some(next)
         };
         match self.empty_at.fetch_update(Relaxed, Relaxed, take) {
             Ok(_) => Ok(()),
             Err(empty_at) => {
-                Err(Duration::from_nanos((empty_at + one).saturating_sub(now.saturating_add(all))))
+                let until = empty_at.min(now.saturating_add(all)) + one;
+                Err(Duration::from_nanos(until.saturating_sub(now.saturating_add(all))))
             }
         }
     }
@@ -167,5 +175,9 @@ mod tests {
         assert_eq!(taken(Duration::from_millis(100)), 1);
         assert_eq!(taken(Duration::from_millis(600)), 5);
         assert_eq!(taken(Duration::from_secs(60)), 10, "silence earns no more than one burst");
+        let slow = Rate { requests: 1, per: Duration::from_hours(24) };
+        let later = start + Duration::from_secs(120);
+        assert!(used.take(slow, later).is_ok() && used.take(slow, later).is_err());
+        assert_eq!(used.take(rate, later), Err(Duration::from_millis(100)), "a faster rate counts at once");
     }
 }

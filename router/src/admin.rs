@@ -118,12 +118,7 @@ impl Admin {
                 "Times that a watch of the cluster failed.",
                 w.errors.load(Relaxed),
             ),
-            (
-                "api_server_away",
-                "gauge",
-                "1 while the last table stays in force.",
-                w.is_away.load(Relaxed).into(),
-            ),
+            ("api_server_away", "gauge", "1 while the last table stays in force.", w.is_away().into()),
             (
                 "held_endpoints",
                 "gauge",

@@ -22,14 +22,17 @@ pub fn choose(
             let skip_away = away * 2 <= said_ready().count();
             let is_out = |pod: &Arc<Endpoint>| (skip_away || pod.is_held()) && pod.is_away(now);
             let fits = |pod: &Arc<Endpoint>| tried != Some(pod.id) && !is_out(pod);
-            let mut pick = || {
+            let mut pick = |other: Option<&Arc<Endpoint>>| {
                 let start = usize::try_from(draw() % pods.len() as u64).unwrap_or(0);
-                (0..pods.len()).map(|i| &pods[(start + i) % pods.len()]).find(|pod| fits(pod))
+                let mut from_there = (0..pods.len()).map(|i| &pods[(start + i) % pods.len()]);
+                from_there.find(|pod| fits(pod) && other.is_none_or(|other| other.id != pod.id))
             };
-            match (pick(), pick()) {
+            let first = pick(None);
+            match (first, first.and_then(|first| pick(Some(first)))) {
                 (Some(a), Some(b)) => Some(if b.cost(now) < a.cost(now) { b } else { a }),
+                (Some(only), None) => Some(only),
                 // The only one that is not left alone was tried already.
-                _ => pods.iter().find(|pod| tried != Some(pod.id)),
+                (None, _) => pods.iter().find(|pod| tried != Some(pod.id)),
             }
         }
     }

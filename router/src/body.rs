@@ -45,6 +45,10 @@ pub struct Answer {
     upload: Option<Rc<Upload>>,
     /// Told what it waits for, where that can be the client.
     flow: Option<Rc<Flow>>,
+    /// Bytes that are still to come, where the pod told the length.
+    left: Option<u64>,
+    /// For silence.
+    limit: Duration,
 }
 
 impl Answer {
@@ -57,15 +61,21 @@ impl Answer {
         limit: Duration,
     ) -> Self {
         let (silence, flow) = (Silence::new(limit), flow::current());
-        Self { inner, silence, open: Some((sender, record)), upload, flow }
+        // It is asked for its first piece when there is room for it.
+        flow::wait_for_client();
+        let left = inner.size_hint().exact();
+        Self { inner, silence, open: Some((sender, record)), upload, flow, left, limit }
     }
 
     fn end(&mut self, code: Option<Code>) {
         if let Some((sender, record)) = self.open.take() {
-            // A connection that still carries a body is of no use to anybody else.
-            let is_free = self.upload.as_ref().is_none_or(|upload| upload.ended().is_some());
-            if code.is_none() && is_free {
-                record.keep(sender);
+            match self.upload.take().filter(|upload| upload.ended().is_none()) {
+                // A connection that still carries a body is of no use to anybody else.
+                Some(upload) => {
+                    upload.end_soon(sender, if code.is_none() { self.limit } else { Duration::ZERO });
+                }
+                None if code.is_none() => record.keep(sender),
+                None => {}
             }
             record.end(code);
         }
@@ -84,11 +94,17 @@ impl Answer {
                 self.waits(For::Client);
                 if let (Some(data), Some((_, record))) = (frame.data_ref(), &mut self.open) {
                     record.bytes += data.len() as u64;
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                }
+                if let Some(upload) = &self.upload {
+                    upload.heard();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                self.end(Some(Code::H18));
+                // Where the client broke its body off, the pod cannot help it.
+                let of_client = self.upload.as_ref().and_then(|upload| upload.failed());
+                self.end(Some(of_client.unwrap_or(Code::H18)));
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(None) => {
@@ -97,7 +113,8 @@ impl Answer {
             }
             Poll::Pending => {
                 self.waits(For::Pod);
-                ready!(self.silence.poll(cx));
+                let other = self.upload.as_ref().and_then(|upload| upload.moved());
+                ready!(self.silence.poll(cx, other));
                 self.end(Some(Code::H15));
                 Poll::Ready(Some(Err(Broken::Silent)))
             }
@@ -108,7 +125,8 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         // The server does not ask for the end of a body whose length it knows.
-        let code = if self.inner.is_end_stream() { None } else { Some(Code::H27) };
+        let is_whole = self.inner.is_end_stream() || self.left == Some(0);
+        let code = if is_whole { None } else { Some(Code::H27) };
         self.end(code);
     }
 }

@@ -21,14 +21,14 @@ const HEADER_BYTES: usize = 64 * 1024;
 /// The most header fields in HTTP/1.1; HTTP/2 counts bytes alone.
 const HEADER_FIELDS: usize = 128;
 /// Requests at a time in one connection of HTTP/2.
-const STREAMS: u32 = 256;
+const STREAMS: u32 = 100;
 /// What is held of an answer that a client of HTTP/2 has no window for.
 const SEND_BUFFER: usize = 32 * 1024;
 
-/// Serves a connection from this address to this port until it ends.
+/// Serves a connection from this address until it ends.
 pub async fn connection(
     worker: Rc<Worker>,
-    (mut address, port): (IpAddr, u16),
+    mut address: IpAddr,
     mut stream: TcpStream,
     speaks: Speaks,
     common: &Common,
@@ -41,7 +41,7 @@ pub async fn connection(
         address = client;
     }
     let proto = if matches!(speaks, Speaks::Tls(..)) { "https" } else { "http" };
-    let mut peer = Peer::new(address, port, proto, &common.trusted);
+    let mut peer = Peer::new(address, proto, &common.trusted);
     let reads = |stream| Reads::new(stream, patience.reading);
     match speaks {
         Speaks::Clear { h2c: true } if begins_with_http2(&stream, patience.header).await => {
@@ -151,8 +151,13 @@ async fn http2<I>(
         () = peer.streams.abused() => return,
     }
     connection.as_mut().graceful_shutdown();
+    // Answers that are under way are not idle; what is left then is what the client does not take.
+    let unread = async {
+        peer.streams.idle(patience.reading).await;
+    };
     tokio::select! {
         _ = connection => {}
+        () = unread => {}
         () = peer.streams.abused() => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use http::header::{self, HeaderValue};
@@ -15,6 +16,7 @@ use crate::body::{Answer, Body};
 use crate::code::Code;
 use crate::pass::{Passed, pass_on};
 use crate::peer::Peer;
+use crate::pool::Sender;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse, send_to};
 use crate::route::{Limits, Protocol, State};
@@ -22,7 +24,7 @@ use crate::settings::is_allowed;
 use crate::table::Live;
 use crate::websocket::{self, Asked};
 use crate::worker::Worker;
-use crate::{framing, headers, host, tunnel};
+use crate::{flow, framing, headers, host, tunnel};
 
 /// Answers a request.
 pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Body> {
@@ -32,7 +34,7 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
     match exchange(&mut record, parts, body).await {
         Ok(Outcome::Answer(Passed { mut response, sender, upload })) => {
             record.status = response.status();
-            record.is_answered = true;
+            record.answered = Some(Instant::now());
             if is_event_stream(response.headers()) {
                 record.open_stream();
             }
@@ -40,16 +42,22 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
             let limit = record.live().map_or(Limits::default().idle, |live| live.route.limits.idle);
             response.map(|inner| Body::Answer(Box::new(Answer::new(inner, sender, upload, record, limit))))
         }
-        Ok(Outcome::Opened((mut response, pod, client))) => {
+        Ok(Outcome::Opened((mut response, pod, client), sender)) => {
             record.status = response.status();
-            record.is_answered = true;
+            record.answered = Some(Instant::now());
             record.open_stream();
             finish_headers(&mut response, &record);
-            tunnel::start(record, pod, client);
+            tunnel::start(record, pod, client, sender);
             response.map(|()| Body::Page(Full::default()))
         }
-        Ok(Outcome::Sent(place)) => send_to(record, place),
-        Err(refusal) => refuse(record, &refusal, accept.as_ref()),
+        Ok(Outcome::Sent(place)) => {
+            flow::wait_for_client();
+            send_to(record, place)
+        }
+        Err(refusal) => {
+            flow::wait_for_client();
+            refuse(record, &refusal, accept.as_ref())
+        }
     }
 }
 
@@ -60,7 +68,7 @@ enum Outcome {
     /// It has to come again by https, there.
     Sent(HeaderValue),
     /// A WebSocket was opened: what the client is told, the pod's side, the client's side.
-    Opened((Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade)),
+    Opened((Response<()>, hyper::upgrade::OnUpgrade, hyper::upgrade::OnUpgrade), Sender),
 }
 
 /// Finds the route, says what the route's state says, passes the request on.
@@ -72,19 +80,26 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     live.stats.busy().arrived(parts.headers.contains_key(headers::ATTEMPT), record.demand);
     record.work = Some(Work::new(live.stats.clone()));
     state(&live, record.client)?;
-    admit(&live, &mut parts.headers).await?;
+    if live.stats.busy().in_flight.load(Relaxed) > record.worker.per_environment {
+        return Err(refusal(Code::H11, "this environment has all the connections that one may have"));
+    }
     if sent {
         let host = host::parse(record.host.to_str().unwrap_or_default()).map(|host| host.name().to_owned());
         let place =
             host.ok().and_then(|host| HeaderValue::try_from(format!("https://{host}{}", record.path)).ok());
         return place.map(Outcome::Sent).ok_or_else(|| Code::H26.into());
     }
+    // After the redirect: a password is not asked for in clear where it need not be.
+    admit(&live, &mut parts.headers).await?;
     let http2 = live.route.protocol == Protocol::H2c;
     let asked = rewrite(record, &mut parts, &body, http2)?;
     let passed = pass_on(record, parts, body, asked.is_some()).await?;
     let agrees = websocket::agrees(&passed.response, http2);
     match asked {
-        Some(asked) if agrees => Ok(Outcome::Opened(websocket::open(passed.response, asked, record.version))),
+        Some(asked) if agrees => {
+            let opened = websocket::open(passed.response, asked, record.version);
+            Ok(Outcome::Opened(opened, passed.sender))
+        }
         // To a client of HTTP/2 any good status would say that it is open.
         Some(_) if record.version >= Version::HTTP_2 && passed.response.status().is_success() => {
             Err(refusal(Code::H25, "the process answered, but did not open a WebSocket"))
@@ -131,7 +146,7 @@ fn rewrite(
     body: &Incoming,
     http2: bool,
 ) -> Result<Option<Asked>, Refusal> {
-    let asked = websocket::asked(parts);
+    let asked = websocket::asked(parts, !body.is_end_stream());
     // Says that trailers are understood, without which gRPC does not begin (RFC 9113 §8.2.2).
     let trailers =
         parts.headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));

@@ -109,6 +109,13 @@ pub fn current() -> Option<Rc<Flow>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
+/// What is answered now waits for room at the client before anything else, if it is on a stream of HTTP/2.
+pub fn wait_for_client() {
+    if let Some(flow) = current() {
+        flow.waits(For::Client);
+    }
+}
+
 /// The task of one stream of HTTP/2. It ends, and resets the stream, when the client takes nothing for a while.
 pub struct Stream<F> {
     task: Pin<Box<F>>,

@@ -86,6 +86,7 @@ pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 /// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
 pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
     headers.reserve(8);
+    remove_twins(headers);
     let chain = peer.trusted.then(|| joined(headers, &FORWARDED_FOR)).flatten();
     let chain = chain.and_then(|before| HeaderValue::from_str(&format!("{before}, {}", peer.address)).ok());
     headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.value.clone()));
@@ -94,7 +95,7 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(peer.proto));
     }
     if !keep(headers, &FORWARDED_PORT) {
-        headers.insert(FORWARDED_PORT, HeaderValue::from(peer.port));
+        headers.insert(FORWARDED_PORT, HeaderValue::from(port(host, peer)));
     }
     if !keep(headers, &FORWARDED_HOST) {
         headers.insert(FORWARDED_HOST, host.clone());
@@ -108,6 +109,27 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
     match HeaderValue::from_maybe_shared(Bytes::from(all)) {
         Ok(value) => drop(headers.insert(header::FORWARDED, value)),
         Err(_) => drop(headers.remove(header::FORWARDED)),
+    }
+}
+
+/// The port that the client knows: our own listens behind a Service or a load balancer.
+fn port(host: &HeaderValue, peer: &Peer) -> u16 {
+    let named = host.to_str().unwrap_or_default().rsplit_once(':');
+    let named = named.and_then(|(_, port)| port.parse().ok());
+    named.unwrap_or(if peer.proto == "https" { 443 } else { 80 })
+}
+
+/// What is ours to say, written with an underscore: many applications (CGI, WSGI, Rack, PHP) read it as the same.
+fn remove_twins(headers: &mut HeaderMap) {
+    let is_twin = |name: &&HeaderName| {
+        name.as_str().contains('_')
+            && [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, REQUEST_ID]
+                .iter()
+                .any(|ours| name.as_str().replace('_', "-") == ours.as_str())
+    };
+    let twins: Vec<HeaderName> = headers.keys().filter(is_twin).cloned().collect();
+    for twin in twins {
+        headers.remove(twin);
     }
 }
 
@@ -204,7 +226,7 @@ mod tests {
     }
 
     fn peer(address: &str) -> Peer {
-        Peer::new(address.parse().unwrap(), 8080, "http", &["10.0.0.0/8".parse().unwrap()])
+        Peer::new(address.parse().unwrap(), "http", &["10.0.0.0/8".parse().unwrap()])
     }
 
     #[test]
@@ -232,11 +254,14 @@ mod tests {
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-proto", "https"),
             ("forwarded", "for=1.2.3.4"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("x_other", "1"),
         ]);
         forward(&mut map, &peer("192.0.2.7"), &HeaderValue::from_static("shop.example.com"));
         assert_eq!(map[FORWARDED_FOR], "192.0.2.7");
         assert_eq!(map[FORWARDED_PROTO], "http");
-        assert_eq!(map[FORWARDED_PORT], "8080");
+        assert_eq!(map[FORWARDED_PORT], "80", "not the one that we listen at");
+        assert!(!map.contains_key("x_forwarded_for") && map.contains_key("x_other"));
         assert_eq!(map[header::FORWARDED], "for=192.0.2.7;host=shop.example.com;proto=http");
     }
 

@@ -103,6 +103,7 @@ fn run(options: Options) -> Result<()> {
         Some(threads) => threads.max(1),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    let connections = options.max_connections.unwrap_or_else(serve::connections);
     let common = Common {
         tables: tables.clone(),
         trusted: options.trusted_proxies.clone().into(),
@@ -112,7 +113,9 @@ fn run(options: Options) -> Result<()> {
         drain: Duration::from_secs(options.drain_seconds),
         patience: Patience::default(),
         proxy_protocol: options.proxy_protocol,
-        connections: options.max_connections.unwrap_or_else(serve::connections).div_ceil(threads),
+        connections: connections.div_ceil(threads),
+        // Half, so that one cannot take everybody's.
+        per_environment: u32::try_from(connections / 2).unwrap_or(u32::MAX).max(1),
     };
     let tls = options.tls_listen.zip(options.certificates.clone()).map(tls).transpose()?;
     let mut handles = Vec::new();

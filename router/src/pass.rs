@@ -78,31 +78,50 @@ pub async fn pass_on(
         // The pod may close a connection in the very moment in which it is used again.
         let spare = (is_reused && is_harmless).then(|| copy(&request));
         let answering: Answering = sender.send(request);
-        let mut waiting = Waiting { answering: Some(answering), work: record.work.take() };
-        match wait(&mut waiting, upload.as_deref(), limits).await? {
-            Ok(response) => {
-                record.work = waiting.done();
+        let mut waiting =
+            Waiting { answering: Some(answering), work: record.work.take(), sender: Some(sender) };
+        let said = wait(&mut waiting, upload.as_deref(), limits).await?;
+        let (work, sender) = waiting.done();
+        record.work = work;
+        let mut error = match (said, sender) {
+            (Ok(response), Some(sender)) => {
                 answered(record, upload.as_deref(), sent);
                 return Ok(Passed { response, sender, upload });
             }
-            Err(mut error) => {
-                record.work = waiting.done();
-                let code = code_of(error.error());
-                // What answers with nonsense has seen the request.
-                let again = error.take_message().or_else(|| spare.filter(|_| code != Code::H17));
-                if let (Some(again), None) = (again, tried) {
-                    // A connection that was closed while it was idle says nothing about the pod.
-                    tried = if is_reused { Some(0) } else { record.pod_id() };
-                    request = again;
-                    continue;
-                }
-                let of_client = upload.as_ref().and_then(|upload| upload.failed());
-                if of_client.is_none() {
-                    record.tell_pod(|pod| pod.failed(Instant::now()));
-                }
-                return Err(of_client.unwrap_or(code).into());
-            }
+            (Ok(_), None) => return Err(Code::H99.into()),
+            (Err(error), _) => error,
+        };
+        let again = error.take_message().or_else(|| spare.filter(|_| is_unseen(error.error(), http2)));
+        if let (Some(again), None) = (again, tried) {
+            // A connection that was closed while it was idle says nothing about the pod.
+            tried = if is_reused { Some(0) } else { record.pod_id() };
+            request = again;
+            continue;
         }
+        return Err(failed(record, upload.as_deref(), error.error()).into());
+    }
+}
+
+/// Why there is no answer; tells the pod, if it is its doing.
+fn failed(record: &Record, upload: Option<&Upload>, error: &hyper::Error) -> Code {
+    if let Some(code) = upload.and_then(Upload::failed) {
+        return code;
+    }
+    if error.is_user() {
+        // What we asked of the library cannot be sent.
+        return Code::H99;
+    }
+    record.tell_pod(|pod| pod.failed(Instant::now()));
+    code_of(error)
+}
+
+/// Whether a request that was sent on a connection used before may be sent again: nothing came back that shows that it
+/// was begun. HTTP/2 says which streams it has not begun; one that was reset by its handler was.
+fn is_unseen(error: &hyper::Error, http2: bool) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    match source {
+        Some(h2) => h2.is_go_away() || h2.is_io() || h2.reason() == Some(h2::Reason::REFUSED_STREAM),
+        None => !http2 && code_of(error) != Code::H17,
     }
 }
 
@@ -131,13 +150,22 @@ fn code_of(error: &hyper::Error) -> Code {
 struct Waiting {
     answering: Option<Answering>,
     work: Option<Work>,
+    /// Its share of a connection of HTTP/2 is taken as long as the work goes on.
+    sender: Option<Sender>,
 }
 
 impl Waiting {
     /// The pod has answered, or will not.
-    fn done(mut self) -> Option<Work> {
+    fn done(mut self) -> (Option<Work>, Option<Sender>) {
         self.answering = None;
-        self.work.take()
+        (self.work.take(), self.sender.take())
+    }
+
+    /// It did not answer in time: others are better.
+    fn blame(&self) {
+        if let Some(place) = self.work.as_ref().and_then(Work::place) {
+            place.endpoint().failed(Instant::now());
+        }
     }
 }
 
@@ -146,9 +174,10 @@ impl Drop for Waiting {
         let (Some(answering), Some(work)) = (self.answering.take(), self.work.take()) else { return };
         let Some(pod) = work.place().map(|place| Arc::clone(place.endpoint())) else { return };
         if let Some(abandoned) = Abandoned::at(&pod) {
+            let sender = self.sender.take();
             tokio::task::spawn_local(async move {
                 let _ = tokio::time::timeout(ABANDONED, answering).await;
-                drop((work, abandoned));
+                drop((work, abandoned, sender));
             });
         }
     }
@@ -165,11 +194,18 @@ async fn wait(waiting: &mut Waiting, upload: Option<&Upload>, limits: Limits) ->
             () = upload.stuck(limits.idle) => {
                 // Closes the connection: nothing can come of half a request.
                 waiting.answering = None;
+                waiting.blame();
                 return Err(refusal(Code::H12, "the process stopped reading the request"));
             }
         }
     }
-    tokio::time::timeout(limits.first_byte, answering.as_mut()).await.map_err(|_| Code::H12.into())
+    match tokio::time::timeout(limits.first_byte, answering.as_mut()).await {
+        Ok(said) => Ok(said),
+        Err(_) => {
+            waiting.blame();
+            Err(Code::H12.into())
+        }
+    }
 }
 
 /// A request without a body, to send it a second time.

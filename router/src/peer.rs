@@ -25,8 +25,6 @@ pub struct Peer {
     pub trusted: bool,
     /// `http` or `https`.
     pub proto: &'static str,
-    /// The port that it came to.
-    pub port: u16,
     /// Of an encrypted connection, the host that it was made for (SNI), and the certificates.
     pub made_for: Option<(String, Shelf)>,
     /// Its requests.
@@ -34,13 +32,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The peer of a connection to `port`.
-    pub fn new(address: IpAddr, port: u16, proto: &'static str, trusted: &[IpNet]) -> Self {
+    /// The peer of a connection from this address.
+    pub fn new(address: IpAddr, proto: &'static str, trusted: &[IpNet]) -> Self {
         let address = address.to_canonical();
         let value =
             HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         let trusted = trusted.iter().any(|net| net.contains(&address));
-        Self { address, value, trusted, proto, port, made_for: None, streams: Streams::new() }
+        Self { address, value, trusted, proto, made_for: None, streams: Streams::new() }
     }
 }
 

@@ -25,13 +25,16 @@ pub async fn connection(
     tried: Option<u64>,
 ) -> Result<(Sender, bool), Code> {
     if tried.is_some() {
+        // Its place at the pod that failed is free for others, and for itself.
+        record.leave_pod();
         renew(record);
     }
     let place = place(record, tried).await?;
     let pod = place.endpoint().clone();
     record.at(place);
-    // After a failure a new connection is made: others that were kept may be as old as the one that broke.
-    if tried.is_none()
+    // After a failure a new connection is made: others that were kept may be as old as the one that broke. One of HTTP/2 says
+    // itself that it is at its end.
+    if (tried.is_none() || protocol == Protocol::H2c)
         && let Some(sender) = record.worker.pool.reuse(&pod, protocol)
     {
         return Ok((sender, true));
@@ -40,7 +43,7 @@ pub async fn connection(
     match record.worker.pool.connect(&pod, protocol, limit).await {
         Ok(sender) => Ok((sender, false)),
         Err(code) => {
-            if code != Code::H99 {
+            if !matches!(code, Code::H99 | Code::H11) {
                 pod.failed(Instant::now());
             }
             Err(code)

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use crate::code::Code;
 use crate::endpoint::Endpoint;
@@ -25,15 +27,22 @@ const IDLE_SHARED: Duration = Duration::from_secs(60);
 const KEPT: usize = 512;
 /// Requests at a time on a connection of HTTP/2; common servers allow 100 or more.
 const SHARE: u32 = 100;
+/// A pod says within so long what its connection of HTTP/2 allows.
+const SETTINGS: Duration = Duration::from_secs(1);
 /// How often a pod on a connection of HTTP/2 with requests is asked for a sign of life, and how long it has to give one.
-const ALIVE: Duration = Duration::from_secs(20);
+/// gRPC's servers end a connection on which they are asked more often than every five minutes.
+const ALIVE: (Duration, Duration) = (Duration::from_secs(330), Duration::from_secs(20));
+/// The kernel asks a silent host so often, which no server sees, and gives up after three times.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The largest header of an answer over HTTP/2.
+const HEADER_BYTES: u32 = 64 * 1024;
 /// What a pod may send ahead, per stream and per connection, in bytes.
 const WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
 
 /// A connection to a pod, ready for a request.
 pub enum Sender {
-    /// For one request at a time.
-    Http1(http1::SendRequest<Outgoing>),
+    /// For one request at a time, and the task that carries it.
+    Http1(http1::SendRequest<Outgoing>, AbortHandle),
     /// A share of a connection.
     Http2(Share),
 }
@@ -71,14 +80,16 @@ impl Sender {
     /// Sends a request; if nothing of it was written, it comes back with the error.
     pub fn send(&mut self, request: http::Request<Outgoing>) -> Pin<Box<dyn Future<Output = Said>>> {
         match self {
-            Self::Http1(sender) => Box::pin(sender.try_send_request(request)),
+            Self::Http1(sender, _) => Box::pin(sender.try_send_request(request)),
             Self::Http2(share) => Box::pin(share.0.sender.try_send_request(request)),
         }
     }
 
-    /// Whether it speaks HTTP/2.
-    pub fn is_http2(&self) -> bool {
-        matches!(self, Self::Http2(_))
+    /// Breaks off what is under way. A share of HTTP/2 ends with its request.
+    pub fn abort(self) {
+        if let Self::Http1(_, task) = self {
+            task.abort();
+        }
     }
 
     /// Waits until the pod has said that WebSockets may be opened on it (RFC 8441), for at most so long.
@@ -93,21 +104,30 @@ impl Sender {
                 settings.told.notified().await;
             }
         };
-        let is_told = tokio::time::timeout(within, told).await.is_ok();
+        let is_told = tokio::time::timeout(within.min(SETTINGS), told).await.is_ok();
         settings.asked.set(settings.asked.get() - 1);
         is_told
     }
 }
 
 /// What a pod has said about its connection of HTTP/2.
-#[derive(Default)]
 struct Settings {
+    made: Instant,
     websockets: Cell<bool>,
+    /// Requests at a time.
+    requests: Cell<u32>,
     told: Notify,
     /// How many want to know.
     asked: Cell<u32>,
     /// Something came from the pod since.
     look: Notify,
+}
+
+impl Settings {
+    fn new() -> Self {
+        let (websockets, asked, requests) = (Cell::new(false), Cell::new(0), Cell::new(SHARE));
+        Self { made: Instant::now(), websockets, requests, told: Notify::new(), asked, look: Notify::new() }
+    }
 }
 
 /// Runs what belongs to a connection on this thread. A pod's settings are read in a task of hyper's own, and told by
@@ -120,7 +140,8 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Steps {
         let (mut task, settings) = (Box::pin(task), self.0.clone());
         tokio::task::spawn_local(std::future::poll_fn(move |cx| {
             let done = task.as_mut().poll(cx).map(drop);
-            if settings.asked.get() > 0 {
+            // The settings come with a pod's first bytes.
+            if settings.asked.get() > 0 || settings.made.elapsed() < SETTINGS {
                 settings.look.notify_one();
             }
             done
@@ -129,29 +150,55 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Steps {
 }
 
 /// A connection of HTTP/1.1 without a request, and since when.
-type Idle = (http1::SendRequest<Outgoing>, Instant);
+type Idle = (http1::SendRequest<Outgoing>, AbortHandle, Instant);
 
 /// The connections, by the pod's id.
 #[derive(Default)]
 pub struct Pool {
     idle: RefCell<HashMap<u64, Vec<Idle>>>,
     shared: RefCell<HashMap<u64, Vec<Shared>>>,
+    /// Connections of HTTP/2 that are being made: others wait for them.
+    coming: RefCell<HashMap<u64, Rc<Coming>>>,
+    /// Connections that are open, and the most that may be.
+    open: Rc<Cell<usize>>,
+    most: usize,
+}
+
+/// A connection that is being made, and why it was not.
+#[derive(Default)]
+struct Coming {
+    done: Notify,
+    failed: Cell<Option<Code>>,
+}
+
+/// An open connection, counted until this is dropped.
+struct Open(Rc<Cell<usize>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Pool {
+    /// An empty one that has at most so many connections.
+    pub fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
     /// A connection that was used before and is still open.
     pub fn reuse(&self, pod: &Endpoint, protocol: Protocol) -> Option<Sender> {
         if protocol == Protocol::H2c {
             let shared = self.shared.borrow();
-            let fits = |s: &&Shared| s.used.get() < SHARE && s.sender.is_ready() && !s.sender.is_closed();
+            let fits = |s: &&Shared| s.used.get() < s.settings.requests.get() && s.sender.is_ready();
             return shared.get(&pod.id)?.iter().find(fits).map(|s| Sender::Http2(Share::of(s)));
         }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&pod.id)?;
         loop {
-            let (sender, since) = connections.pop()?;
+            let (sender, task, since) = connections.pop()?;
             if since.elapsed() < IDLE && sender.is_ready() {
-                return Some(Sender::Http1(sender));
+                return Some(Sender::Http1(sender, task));
             }
         }
     }
@@ -159,27 +206,80 @@ impl Pool {
     /// Keeps a connection whose last answer is complete.
     pub fn keep(&self, pod: &Endpoint, sender: Sender) {
         // One of HTTP/2 is kept already.
-        let Sender::Http1(sender) = sender else { return };
+        let Sender::Http1(sender, task) = sender else { return };
         if sender.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(pod.id).or_default();
         if connections.len() < KEPT {
-            connections.push((sender, Instant::now()));
+            connections.push((sender, task, Instant::now()));
         }
     }
 
-    /// Makes a connection.
+    /// Makes a connection; of HTTP/2 one at a time per pod, of which all who wait take their share.
     ///
     /// # Errors
-    /// H19 or H21 where there is no connection, H13 where it broke at once, H99 where the router has no socket to spare.
+    /// H19 or H21 where there is no connection, H13 where it broke at once, H11 where there are too many, H99 where the
+    /// system has no socket to spare.
     pub async fn connect(
         &self,
         pod: &Endpoint,
         protocol: Protocol,
         within: Duration,
     ) -> Result<Sender, Code> {
+        if protocol == Protocol::Http1 {
+            return self.http1(pod, within).await;
+        }
+        loop {
+            if let Some(sender) = self.reuse(pod, protocol) {
+                return Ok(sender);
+            }
+            let coming = self.coming.borrow().get(&pod.id).cloned();
+            match coming {
+                Some(coming) => {
+                    coming.done.notified().await;
+                    if let Some(code) = coming.failed.get() {
+                        return Err(code);
+                    }
+                }
+                None => return self.make_shared(pod, within).await,
+            }
+        }
+    }
+
+    async fn make_shared(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
+        let coming = Rc::<Coming>::default();
+        self.coming.borrow_mut().insert(pod.id, coming.clone());
+        // Also where nobody waits for it any more.
+        let _told = Told(self, pod.id, coming.clone());
+        let made = async {
+            let (stream, open) = self.socket(pod, within).await?;
+            let alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE).with_retries(3);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&alive);
+            self.http2(pod, stream, open).await
+        };
+        made.await.inspect_err(|code| coming.failed.set(Some(*code)))
+    }
+
+    async fn http1(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
+        let (stream, open) = self.socket(pod, within).await?;
+        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|_| Code::H13)?;
+        let task = tokio::task::spawn_local(async move {
+            // What goes wrong shows where the answer is awaited.
+            let _ = connection.with_upgrades().await;
+            drop(open);
+        });
+        Ok(Sender::Http1(sender, task.abort_handle()))
+    }
+
+    async fn socket(&self, pod: &Endpoint, within: Duration) -> Result<(TcpStream, Open), Code> {
+        if self.open.get() >= self.most {
+            return Err(Code::H11);
+        }
+        self.open.set(self.open.get() + 1);
+        let open = Open(self.open.clone());
         let stream = match tokio::time::timeout(within, TcpStream::connect(pod.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Err(Code::H21),
@@ -187,27 +287,31 @@ impl Pool {
             Ok(Err(_)) | Err(_) => return Err(Code::H19),
         };
         let _ = stream.set_nodelay(true);
-        if protocol == Protocol::H2c { self.http2(pod, stream).await } else { http1(stream).await }
+        Ok((stream, open))
     }
 
-    async fn http2(&self, pod: &Endpoint, stream: TcpStream) -> Result<Sender, Code> {
-        let settings = Rc::new(Settings::default());
+    async fn http2(&self, pod: &Endpoint, stream: TcpStream, open: Open) -> Result<Sender, Code> {
+        let settings = Rc::new(Settings::new());
         let handshake = http2::Builder::new(Steps(settings.clone()))
             .timer(TokioTimer::new())
             .initial_stream_window_size(WINDOWS.0)
             .initial_connection_window_size(WINDOWS.1)
-            .keep_alive_interval(ALIVE)
-            .keep_alive_timeout(ALIVE)
+            .keep_alive_interval(ALIVE.0)
+            .keep_alive_timeout(ALIVE.1)
+            .max_header_list_size(HEADER_BYTES)
             .handshake(TokioIo::new(stream))
             .await;
         let (sender, mut connection) = handshake.map_err(|_| Code::H13)?;
         let heard = settings.clone();
         tokio::task::spawn_local(async move {
+            let _open = open;
             loop {
                 tokio::select! {
                     // What goes wrong shows where the answer is awaited.
                     _ = &mut connection => return,
                     () = heard.look.notified() => {
+                        let most = u32::try_from(connection.current_max_send_streams()).unwrap_or(SHARE);
+                        heard.requests.set(most.clamp(1, SHARE));
                         if connection.is_extended_connect_protocol_enabled() {
                             heard.websockets.set(true);
                             heard.told.notify_waiters();
@@ -226,7 +330,7 @@ impl Pool {
     /// Closes what nothing used for a while.
     pub fn sweep(&self) {
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|(sender, since)| since.elapsed() < IDLE && !sender.is_closed());
+            connections.retain(|(sender, _, since)| since.elapsed() < IDLE && !sender.is_closed());
             !connections.is_empty()
         });
         self.shared.borrow_mut().retain(|_, connections| {
@@ -239,14 +343,14 @@ impl Pool {
     }
 }
 
-async fn http1(stream: TcpStream) -> Result<Sender, Code> {
-    let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = handshake.map_err(|_| Code::H13)?;
-    tokio::task::spawn_local(async move {
-        // What goes wrong shows where the answer is awaited.
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(Sender::Http1(sender))
+/// Tells those who wait for a connection that it is there, or will not be.
+struct Told<'a>(&'a Pool, u64, Rc<Coming>);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.0.coming.borrow_mut().remove(&self.1);
+        self.2.done.notify_waiters();
+    }
 }
 
 /// No file descriptor, port or memory is left here: it says nothing about the pod.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -57,10 +57,16 @@ pub struct Record {
     pub pod: Option<SocketAddr>,
     /// Whether the scaling law follows it; see [`Ended`].
     pub demand: bool,
-    /// The client gets, or got, a pod's answer.
-    pub is_answered: bool,
+    /// When the client got the header of a pod's answer.
+    pub answered: Option<Instant>,
+    /// Whether the client came by https, to us or to a trusted proxy before us.
+    pub is_https: bool,
     is_over: bool,
 }
+
+/// An answer that goes on for so long after its header is a stream or a large file: its time says nothing about how fast
+/// the pod is.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Work that a pod has: it holds a place there and counts as in flight, also when the client has stopped waiting.
 pub struct Work {
@@ -124,7 +130,8 @@ impl Record {
             work: None,
             pod: None,
             demand: true,
-            is_answered: false,
+            answered: None,
+            is_https: peer.proto == "https" || headers::is_https(&parts.headers, peer),
             is_over: false,
         }
     }
@@ -148,6 +155,13 @@ impl Record {
         self.pod = Some(place.endpoint().address);
         if let Some(work) = &mut self.work {
             work.place = Some(place);
+        }
+    }
+
+    /// It is at no pod any more: its place is free.
+    pub fn leave_pod(&mut self) {
+        if let Some(work) = &mut self.work {
+            work.place = None;
         }
     }
 
@@ -189,7 +203,8 @@ impl Record {
                 bytes: self.bytes,
                 stream: self.stream.is_some(),
                 demand: self.demand,
-                whole: self.is_answered && code.is_none(),
+                whole: code.is_none()
+                    && self.answered.is_some_and(|at| now.saturating_duration_since(at) < LONG),
             };
             live.stats.busy().ended(&ended);
         }
@@ -218,7 +233,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if !self.is_over {
-            if !self.is_answered {
+            if self.answered.is_none() {
                 self.status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
                 self.peer.streams.left();
             }

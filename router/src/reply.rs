@@ -76,7 +76,7 @@ pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
     if live.route.noindex {
         headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
     }
-    if let Some(seconds) = live.route.hsts.filter(|_| record.peer.proto == "https")
+    if let Some(seconds) = live.route.hsts.filter(|_| record.is_https)
         && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
     {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value);

@@ -46,6 +46,8 @@ pub struct Common {
     pub proxy_protocol: bool,
     /// Clients' connections that each thread has at a time; others wait in the kernel until one ends.
     pub connections: usize,
+    /// Requests, WebSockets among them, that one environment may have at a time in all threads.
+    pub per_environment: u32,
 }
 
 /// How long clients may take.
@@ -143,7 +145,6 @@ pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()
 async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speaks: Speaks) {
     let mut connections = JoinSet::new();
     let mut stop = common.stop.clone();
-    let port = listener.local_addr().map_or(0, |address| address.port());
     loop {
         tokio::select! {
             biased;
@@ -156,7 +157,7 @@ async fn accept(common: Common, worker: Rc<Worker>, listener: TcpListener, speak
                     let (worker, common, speaks) = (worker.clone(), common.clone(), speaks.clone());
                     let open = worker.opened();
                     connections.spawn_local(async move {
-                        connection(worker, (address.ip(), port), stream, speaks, &common).await;
+                        connection(worker, address.ip(), stream, speaks, &common).await;
                         drop(open);
                     });
                 }

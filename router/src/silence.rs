@@ -30,14 +30,21 @@ impl Silence {
         }
     }
 
-    /// Ready when the time is used up.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the time is used up. Where something went the `other` way meanwhile, the two talk, and it begins anew.
+    pub fn poll(&mut self, cx: &mut Context<'_>, other: Option<Instant>) -> Poll<()> {
         let is_new = self.since.is_none();
-        let until = *self.since.get_or_insert_with(Instant::now) + self.left;
+        let mut until = *self.since.get_or_insert_with(Instant::now) + self.left;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if is_new {
             timer.as_mut().reset(until);
         }
-        timer.as_mut().poll(cx)
+        while timer.as_mut().poll(cx).is_ready() {
+            match other.map(|other| other + self.limit) {
+                Some(later) if later > until && later > Instant::now() => until = later,
+                _ => return Poll::Ready(()),
+            }
+            timer.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::code::Code;
 use crate::flow::Reads;
+use crate::pool::Sender;
 use crate::record::Record;
 use crate::route::Protocol;
 
@@ -28,7 +29,8 @@ thread_local! {
 }
 
 /// Carries bytes between a pod and a client from now on. When the router stops, it has as long to end as a request.
-pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
+/// `sender` is the pod's connection, of which a WebSocket over HTTP/2 takes a share.
+pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) {
     tokio::task::spawn_local(async move {
         let _open = record.worker.opened();
         let limit = record.live().map_or(Duration::from_secs(55), |live| live.route.limits.idle);
@@ -45,6 +47,7 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade) {
             Err(_) => Some(Code::H13),
         };
         record.end(code);
+        drop(sender);
     });
 }
 
@@ -85,6 +88,8 @@ async fn carry_plain(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> R
 
 async fn pump(from: &TcpStream, to: &TcpStream, last: &Cell<Instant>) -> Result<()> {
     loop {
+        // Where both sides are always ready nothing here would wait, and nobody else would have a turn.
+        tokio::task::coop::consume_budget().await;
         from.readable().await?;
         let passed = BUFFER.with_borrow_mut(|buffer| {
             let n = from.try_read(buffer)?;
@@ -135,6 +140,7 @@ async fn pump_any(
 ) -> Result<()> {
     let mut buffer = vec![0; SMALL];
     loop {
+        tokio::task::coop::consume_budget().await;
         let n = from.read(&mut buffer).await?;
         if n == 0 {
             return to.shutdown().await;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::body::Broken;
 use crate::code::Code;
+use crate::pool::Sender;
 use crate::silence::Silence;
 
 /// How far a client's body is, for whoever waits for the answer.
@@ -21,6 +22,8 @@ pub struct Upload {
     ended: Cell<Option<Instant>>,
     /// When the pod took the last piece.
     moved: Cell<Option<Instant>>,
+    /// When the last piece of the answer came.
+    heard: Cell<Option<Instant>>,
     failed: Cell<Option<Code>>,
     told: Notify,
 }
@@ -51,6 +54,27 @@ impl Upload {
             }
             tokio::time::sleep_until(until).await;
         }
+    }
+
+    /// A piece of the answer came.
+    pub fn heard(&self) {
+        self.heard.set(Some(Instant::now()));
+    }
+
+    /// When the pod took the last piece.
+    pub fn moved(&self) -> Option<Instant> {
+        self.moved.get()
+    }
+
+    /// The answer is over, and the body is not: it may go on as long as it moves, and is ended then. `limit` is for
+    /// standstill.
+    pub fn end_soon(self: Rc<Self>, sender: Sender, limit: Duration) {
+        tokio::task::spawn_local(async move {
+            tokio::select! {
+                () = self.sent() => {}
+                () = self.stuck(limit) => sender.abort(),
+            }
+        });
     }
 
     /// Why the client's body ended before its end.
@@ -120,7 +144,9 @@ impl hyper::body::Body for Outgoing {
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
-                ready!(me.silence.poll(cx));
+                // Of a stream that is answered meanwhile the client may just listen.
+                let answered = me.upload.as_ref().and_then(|upload| upload.heard.get());
+                ready!(me.silence.poll(cx, answered.filter(|_| !me.has_length)));
                 fail(Code::H28);
                 Poll::Ready(Some(Err(Broken::Silent)))
             }

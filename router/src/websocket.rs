@@ -29,12 +29,16 @@ pub fn is_extended_connect(parts: &Parts) -> bool {
         && parts.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-/// Takes what asks for a WebSocket out of a request, if it does; it is then the request of an ordinary GET.
-pub fn asked(parts: &mut Parts) -> Option<Asked> {
+/// Takes what asks for a WebSocket out of a request, if it does; it is then the request of an ordinary GET. One with another
+/// method or a body asks for none (RFC 6455 §4.1).
+pub fn asked(parts: &mut Parts, has_body: bool) -> Option<Asked> {
     if is_extended_connect(parts) {
         parts.extensions.remove::<Protocol>();
         parts.method = Method::GET;
         return Some(Asked { client: parts.extensions.remove()?, key: None });
+    }
+    if parts.method != Method::GET || has_body {
+        return None;
     }
     headers::upgrade(&parts.headers)?;
     let key = parts.headers.get(KEY).cloned();
@@ -59,9 +63,13 @@ pub fn ask<B>(request: &mut Request<B>, http2: bool, draw: impl FnOnce() -> u128
     }
 }
 
-/// Whether a pod agrees.
+/// Whether a pod agrees. Over HTTP/2 the library opens it with the status 200 alone.
 pub fn agrees(response: &Response<Incoming>, http2: bool) -> bool {
-    if http2 { response.status().is_success() } else { response.status() == StatusCode::SWITCHING_PROTOCOLS }
+    if http2 {
+        response.status() == StatusCode::OK
+    } else {
+        response.status() == StatusCode::SWITCHING_PROTOCOLS
+    }
 }
 
 /// What the client is told when the pod agrees, the pod's side, and the client's side.

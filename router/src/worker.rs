@@ -31,6 +31,8 @@ pub struct Worker {
     pub trusted: Arc<[IpNet]>,
     /// Clients' connections that are open, WebSockets among them.
     open: Cell<usize>,
+    /// Requests that one environment may have at a time in all threads.
+    pub per_environment: u32,
     /// Told when one of them ends.
     pub closed: Notify,
     /// Becomes true when the router is about to stop.
@@ -47,10 +49,11 @@ impl Worker {
         Rc::new(Self {
             tables: common.tables.clone(),
             log: RefCell::new(Log::new(common.log.clone())),
-            pool: Pool::default(),
+            pool: Pool::new(common.connections),
             random: Cell::new(seed | 1),
             trusted: common.trusted.clone(),
             open: Cell::new(0),
+            per_environment: common.per_environment,
             closed: Notify::new(),
             leaving: common.leaving.clone(),
             drain: common.drain,

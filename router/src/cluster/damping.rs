@@ -102,7 +102,11 @@ impl Damping {
 /// Whose pod has an address.
 fn owners(services: &BTreeMap<Service, Pods>) -> HashMap<IpAddr, Service> {
     let all = services.iter().flat_map(|(service, pods)| {
-        pods.ready.iter().chain(&pods.ending).map(move |address| (address.ip(), service.clone()))
+        pods.ready
+            .iter()
+            .chain(&pods.ending)
+            .chain(&pods.unready)
+            .map(move |address| (address.ip(), service.clone()))
     });
     all.collect()
 }
@@ -201,7 +205,13 @@ mod tests {
 
     fn pods(ready: &[u8], ending: &[u8]) -> Pods {
         let all = |list: &[u8]| list.iter().map(|n| address(*n)).collect::<Vec<_>>();
-        Pods { service: "web".into(), ready: all(ready), ending: all(ending), leaving: all(ending) }
+        Pods {
+            service: "web".into(),
+            ready: all(ready),
+            ending: all(ending),
+            leaving: all(ending),
+            unready: Vec::new(),
+        }
     }
 
     struct Watched(Damping, Instant);
@@ -279,6 +289,13 @@ mod tests {
         );
         assert_eq!(look.services[&service("web")].endpoints, [address(1), address(3)]);
         assert_eq!(look.services[&service("other")].endpoints, [address(2)]);
+        let starts = Pods { unready: vec![address(3)], ..Pods::default() };
+        let both = BTreeMap::from([(service("web"), pods(&[1], &[])), (service("other"), starts)]);
+        assert_eq!(
+            damping.look(both, start).services[&service("web")].endpoints,
+            [address(1)],
+            "not ready yet"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt as _};
 
 use super::Change;
+use crate::reload::tell;
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -44,6 +45,8 @@ pub struct Pods {
     pub ending: Vec<SocketAddr>,
     /// Those among them that still answer.
     pub leaving: Vec<SocketAddr>,
+    /// Those that are not ready yet, or not any more.
+    pub unready: Vec<SocketAddr>,
 }
 
 /// Everything of one kind; a list that is under way replaces it when it is whole.
@@ -61,7 +64,12 @@ impl<V> Default for Objects<V> {
 
 impl<V: PartialEq> Objects<V> {
     /// Takes in an event; whether it changed anything.
-    fn take<K: Resource>(&mut self, event: Event<K>, facts: impl Fn(&K) -> V) -> bool {
+    ///
+    /// What has no facts (it cannot be read) stays as it was known, and stands in the way of no other.
+    fn take<K: Resource>(&mut self, event: Event<K>, facts: impl Fn(&K) -> Option<V>) -> bool
+    where
+        V: Clone,
+    {
         let key = |object: &K| {
             let meta = object.meta();
             (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
@@ -69,8 +77,10 @@ impl<V: PartialEq> Objects<V> {
         match event {
             Event::Init => self.listing = Some(HashMap::new()),
             Event::InitApply(object) => {
-                if let Some(listing) = &mut self.listing {
-                    listing.insert(key(&object), facts(&object));
+                let key = key(&object);
+                let facts = facts(&object).or_else(|| self.all.get(&key).cloned());
+                if let (Some(listing), Some(facts)) = (&mut self.listing, facts) {
+                    listing.insert(key, facts);
                 }
             }
             Event::InitDone => {
@@ -80,7 +90,7 @@ impl<V: PartialEq> Objects<V> {
                 return is_news;
             }
             Event::Apply(object) => {
-                let new = facts(&object);
+                let Some(new) = facts(&object) else { return false };
                 let key = key(&object);
                 let is_news = self.all.get(&key) != Some(&new);
                 self.all.insert(key, new);
@@ -112,9 +122,20 @@ impl Known {
         match change {
             Change::Environment(event) => {
                 let domain = self.domain.as_deref();
-                self.environments.take(event, |environment| facts(environment, domain))
+                self.environments.take(event, |guarded| match &guarded.0 {
+                    Ok(environment) => Some(facts(environment, domain)),
+                    Err(error) => {
+                        let meta = &error.metadata;
+                        let name = (meta.namespace.as_deref(), meta.name.as_deref());
+                        tell(&format!(
+                            "an Environment cannot be read, and stays as it was: {name:?}: {}",
+                            error.error
+                        ));
+                        None
+                    }
+                })
             }
-            Change::Slice(event) => self.slices.take(event, pods),
+            Change::Slice(event) => self.slices.take(event, |slice| Some(pods(slice))),
         }
     }
 
@@ -136,6 +157,7 @@ impl Known {
             all.ready.extend(&pods.ready);
             all.ending.extend(&pods.ending);
             all.leaving.extend(&pods.leaving);
+            all.unready.extend(&pods.unready);
         }
         services
     }
@@ -175,6 +197,8 @@ fn pods(slice: &EndpointSlice) -> Pods {
                 pods.leaving.extend(&addresses);
             }
             pods.ending.extend(addresses);
+        } else {
+            pods.unready.extend(addresses);
         }
     }
     pods

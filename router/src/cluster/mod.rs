@@ -8,7 +8,7 @@ pub mod known;
 pub mod routes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,7 @@ use crds::Environment;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::DeserializeGuard;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
@@ -35,7 +36,7 @@ const TOGETHER: Duration = Duration::from_millis(10);
 /// What one watch saw.
 #[allow(clippy::large_enum_variant, reason = "one at a time is under way")]
 enum Change {
-    Environment(watcher::Event<Environment>),
+    Environment(watcher::Event<DeserializeGuard<Environment>>),
     Slice(watcher::Event<EndpointSlice>),
 }
 
@@ -44,12 +45,20 @@ enum Change {
 pub struct Watching {
     /// Times that a watch failed.
     pub errors: AtomicU64,
-    /// Whether the last that was heard of the API server was a failure.
-    pub is_away: AtomicBool,
+    /// When it last did, in seconds since 1970.
+    pub last_error: AtomicI64,
     /// Endpoints that are only kept; see [`damping`].
     pub held: AtomicU64,
     /// Times that endpoints began to be kept.
     pub holds: AtomicU64,
+}
+
+impl Watching {
+    /// Whether the API server is away, as far as one can tell: a watch is tried again at least every half minute, and
+    /// nothing is heard of one that goes on.
+    pub fn is_away(&self) -> bool {
+        jiff::Timestamp::now().as_second() - self.last_error.load(Relaxed) < 60
+    }
 }
 
 /// What follows the cluster.
@@ -92,7 +101,6 @@ impl Follower {
                 }
                 change = changes.next() => match change {
                     Some(Ok(change)) => {
-                        self.watching.is_away.store(false, Relaxed);
                         let is_news = known.take(change);
                         if is_news && known.is_whole() {
                             let after = last.map(|last: Instant| last + DEBOUNCE);
@@ -101,7 +109,7 @@ impl Follower {
                     }
                     Some(Err(error)) => {
                         self.watching.errors.fetch_add(1, Relaxed);
-                        self.watching.is_away.store(true, Relaxed);
+                        self.watching.last_error.store(jiff::Timestamp::now().as_second(), Relaxed);
                         tell(&format!("the routes before stay in force: {error}"));
                     }
                     None => return,
@@ -158,9 +166,10 @@ impl Follower {
 
 fn changes(client: Client) -> impl Stream<Item = Result<Change, watcher::Error>> {
     let ours = watcher::Config::default().labels("app.kubernetes.io/managed-by=keelway");
-    let environments = watcher(Api::<Environment>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
-        .map_ok(Change::Environment);
+    let environments =
+        watcher(Api::<DeserializeGuard<Environment>>::all(client.clone()), watcher::Config::default())
+            .default_backoff()
+            .map_ok(Change::Environment);
     // A slice has the labels of its Service.
     let slices = watcher(Api::<EndpointSlice>::all(client), ours).default_backoff().map_ok(Change::Slice);
     futures::stream::select(environments, slices)

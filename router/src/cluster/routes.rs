@@ -51,6 +51,7 @@ fn route((namespace, name): &Key, facts: &Facts, pods: Calm) -> Option<Route> {
 #[cfg(test)]
 mod tests {
     use crds::Environment;
+    use kube::core::DeserializeGuard;
     use kube::runtime::watcher::Event;
     use serde_json::{Value, json};
 
@@ -86,7 +87,7 @@ mod tests {
         let mut known = Known::new(domain.map(str::to_owned));
         known.take(Change::Environment(Event::Init));
         for e in environments {
-            known.take(Change::Environment(Event::InitApply(e)));
+            known.take(Change::Environment(Event::InitApply(DeserializeGuard(Ok(e)))));
         }
         assert!(known.take(Change::Environment(Event::InitDone)) && !known.is_whole());
         known.take(Change::Slice(Event::Init));
@@ -142,11 +143,11 @@ mod tests {
     fn only_what_changes_routes_is_news() {
         let e = environment("shop-production", json!({"liveRelease": 3}));
         let mut known = known(Some("d"), vec![e.clone()], vec![]);
-        assert!(!known.take(Change::Environment(Event::Apply(e.clone()))));
+        assert!(!known.take(Change::Environment(Event::Apply(DeserializeGuard(Ok(e.clone()))))));
         let mut counted = e.clone();
         counted.metadata.resource_version = Some("9".into());
-        assert!(!known.take(Change::Environment(Event::Apply(counted))));
-        assert!(known.take(Change::Environment(Event::Delete(e))));
+        assert!(!known.take(Change::Environment(Event::Apply(DeserializeGuard(Ok(counted))))));
+        assert!(known.take(Change::Environment(Event::Delete(DeserializeGuard(Ok(e))))));
         assert!(all(&known).is_empty());
     }
 }

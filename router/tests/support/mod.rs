@@ -56,6 +56,7 @@ impl Router {
             patience: Patience::default(),
             proxy_protocol: false,
             connections: 1_000,
+            per_environment: 500,
         };
         set(&mut common);
         let thread =
