@@ -9,7 +9,7 @@ use http::header::{FORWARDED, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
-use router::{headers, host, peer::Peer};
+use router::{forwarded, headers, host, peer::Peer};
 
 fn trusted() -> [IpNet; 2] {
     ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().expect("a network"))
@@ -31,7 +31,7 @@ fn named(fields: &HeaderMap) -> Vec<IpAddr> {
 }
 
 fn check_client(fields: &HeaderMap, peer: &Peer) {
-    let client = headers::client(fields, peer, &trusted());
+    let client = forwarded::client(fields, peer, &trusted());
     if !peer.trusted {
         assert_eq!(client, Some(peer.address), "a stranger's word");
         return;
@@ -67,7 +67,7 @@ fn elements(text: &str) -> Option<Vec<String>> {
 }
 
 fn check_forward(mut fields: HeaderMap, peer: &Peer, host: &HeaderValue) {
-    headers::forward(&mut fields, peer, host);
+    forwarded::forward(&mut fields, peer, host);
     let one = |name: &str| {
         let mut all = fields.get_all(name).iter();
         let value = all.next().and_then(|value| value.to_str().ok());
@@ -108,7 +108,7 @@ fuzz_target!(|given: &[u8]| {
         let (Ok(name), Ok(value)) = (name, value) else { continue };
         fields.append(name, value);
     }
-    let peer = Peer::new(address, 8080, "http", &trusted());
+    let peer = Peer::new(address, "http", &trusted());
     assert_eq!(peer.trusted, is_trusted(peer.address));
     check_client(&fields, &peer);
     let _ = headers::is_https(&fields, &peer);

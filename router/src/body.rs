@@ -11,8 +11,8 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 
 use crate::code::Code;
 use crate::flow::{self, Flow, For};
-use crate::pool::Sender;
 use crate::record::Record;
+use crate::sender::Sender;
 use crate::silence::Silence;
 use crate::upload::Upload;
 

@@ -16,15 +16,15 @@ use crate::body::{Answer, Body};
 use crate::code::Code;
 use crate::pass::{Passed, pass_on};
 use crate::peer::Peer;
-use crate::pool::Sender;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, finish_headers, is_event_stream, refusal, refuse, send_to};
 use crate::route::{Limits, Protocol, State};
+use crate::sender::Sender;
 use crate::settings::is_allowed;
 use crate::table::Live;
 use crate::websocket::{self, Asked};
 use crate::worker::Worker;
-use crate::{flow, framing, headers, host, tunnel};
+use crate::{flow, forwarded, framing, headers, host, tunnel};
 
 /// Answers a request.
 pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Body> {
@@ -153,7 +153,7 @@ fn rewrite(
     headers::remove_hop_by_hop(&mut parts.headers);
     // Our server has answered it, or will when the body is read.
     parts.headers.remove(header::EXPECT);
-    headers::forward(&mut parts.headers, &record.peer, &record.host);
+    forwarded::forward(&mut parts.headers, &record.peer, &record.host);
     if parts.version >= Version::HTTP_2 && !http2 {
         headers::join_cookies(&mut parts.headers);
     }

@@ -12,10 +12,10 @@ use hyper::body::{Body as _, Incoming};
 use crate::code::Code;
 use crate::endpoint::Abandoned;
 use crate::pick;
-use crate::pool::{Said, Sender};
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
 use crate::route::{Limits, Protocol};
+use crate::sender::{Said, Sender};
 use crate::upload::{Outgoing, Upload};
 use crate::websocket;
 

@@ -9,9 +9,9 @@ use std::time::Instant;
 use crate::balance::choose;
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Place};
-use crate::pool::Sender;
 use crate::record::Record;
 use crate::route::Protocol;
+use crate::sender::Sender;
 use crate::table::Live;
 
 /// A connection to a pod of the route, and whether it was used before. The place at the pod is put down in the record.

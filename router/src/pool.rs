@@ -2,11 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -16,6 +15,7 @@ use tokio::task::AbortHandle;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::route::Protocol;
+use crate::sender::{SHARE, Sender, Settings, Share, Shared, Steps};
 use crate::upload::Outgoing;
 
 /// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
@@ -25,10 +25,6 @@ const IDLE: Duration = Duration::from_secs(4);
 const IDLE_SHARED: Duration = Duration::from_secs(60);
 /// Idle connections that a thread keeps per pod.
 const KEPT: usize = 512;
-/// Requests at a time on a connection of HTTP/2; common servers allow 100 or more.
-const SHARE: u32 = 100;
-/// A pod says within so long what its connection of HTTP/2 allows.
-const SETTINGS: Duration = Duration::from_secs(1);
 /// How often a pod on a connection of HTTP/2 with requests is asked for a sign of life, and how long it has to give one.
 /// gRPC's servers end a connection on which they are asked more often than every five minutes.
 const ALIVE: (Duration, Duration) = (Duration::from_secs(330), Duration::from_secs(20));
@@ -38,116 +34,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const HEADER_BYTES: u32 = 64 * 1024;
 /// What a pod may send ahead, per stream and per connection, in bytes.
 const WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
-
-/// A connection to a pod, ready for a request.
-pub enum Sender {
-    /// For one request at a time, and the task that carries it.
-    Http1(http1::SendRequest<Outgoing>, AbortHandle),
-    /// A share of a connection.
-    Http2(Share),
-}
-
-/// A connection of HTTP/2, and how many requests are on it.
-#[derive(Clone)]
-struct Shared {
-    sender: http2::SendRequest<Outgoing>,
-    used: Rc<Cell<u32>>,
-    last: Rc<Cell<Instant>>,
-    settings: Rc<Settings>,
-}
-
-/// A request's share of a connection.
-pub struct Share(Shared);
-
-impl Share {
-    fn of(shared: &Shared) -> Self {
-        shared.used.set(shared.used.get() + 1);
-        Self(shared.clone())
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.0.used.set(self.0.used.get() - 1);
-        self.0.last.set(Instant::now());
-    }
-}
-
-/// What a pod says to a request.
-pub type Said = Result<http::Response<hyper::body::Incoming>, TrySendError<http::Request<Outgoing>>>;
-
-impl Sender {
-    /// Sends a request; if nothing of it was written, it comes back with the error.
-    pub fn send(&mut self, request: http::Request<Outgoing>) -> Pin<Box<dyn Future<Output = Said>>> {
-        match self {
-            Self::Http1(sender, _) => Box::pin(sender.try_send_request(request)),
-            Self::Http2(share) => Box::pin(share.0.sender.try_send_request(request)),
-        }
-    }
-
-    /// Breaks off what is under way. A share of HTTP/2 ends with its request.
-    pub fn abort(self) {
-        if let Self::Http1(_, task) = self {
-            task.abort();
-        }
-    }
-
-    /// Waits until the pod has said that WebSockets may be opened on it (RFC 8441), for at most so long.
-    pub async fn allows_websockets(&self, within: Duration) -> bool {
-        let Self::Http2(share) = self else { return true };
-        let settings = &share.0.settings;
-        settings.asked.set(settings.asked.get() + 1);
-        // It may be known already.
-        settings.look.notify_one();
-        let told = async {
-            while !settings.websockets.get() {
-                settings.told.notified().await;
-            }
-        };
-        let is_told = tokio::time::timeout(within.min(SETTINGS), told).await.is_ok();
-        settings.asked.set(settings.asked.get() - 1);
-        is_told
-    }
-}
-
-/// What a pod has said about its connection of HTTP/2.
-struct Settings {
-    made: Instant,
-    websockets: Cell<bool>,
-    /// Requests at a time.
-    requests: Cell<u32>,
-    told: Notify,
-    /// How many want to know.
-    asked: Cell<u32>,
-    /// Something came from the pod since.
-    look: Notify,
-}
-
-impl Settings {
-    fn new() -> Self {
-        let (websockets, asked, requests) = (Cell::new(false), Cell::new(0), Cell::new(SHARE));
-        Self { made: Instant::now(), websockets, requests, told: Notify::new(), asked, look: Notify::new() }
-    }
-}
-
-/// Runs what belongs to a connection on this thread. A pod's settings are read in a task of hyper's own, and told by
-/// nobody: whoever wants to know has to look after each step of it.
-#[derive(Clone)]
-struct Steps(Rc<Settings>);
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Steps {
-    fn execute(&self, task: F) {
-        let (mut task, settings) = (Box::pin(task), self.0.clone());
-        tokio::task::spawn_local(std::future::poll_fn(move |cx| {
-            let done = task.as_mut().poll(cx).map(drop);
-            // The settings come with a pod's first bytes.
-            if settings.asked.get() > 0 || settings.made.elapsed() < SETTINGS {
-                settings.look.notify_one();
-            }
-            done
-        }));
-    }
-}
 
 /// A connection of HTTP/1.1 without a request, and since when.
 type Idle = (http1::SendRequest<Outgoing>, AbortHandle, Instant);

@@ -13,13 +13,13 @@ use http::{Method, StatusCode, Version};
 
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Place};
-use crate::headers;
 use crate::log::Line;
 use crate::peer::Peer;
-use crate::pool::Sender;
+use crate::sender::Sender;
 use crate::stats::{CLIENT_LEFT, Ended, RouteStats};
 use crate::table::Live;
 use crate::worker::Worker;
+use crate::{forwarded, headers};
 
 /// A request, as its line in the log will have it. One that is dropped before its end was left by its client (H27).
 pub struct Record {
@@ -115,7 +115,7 @@ impl Record {
         Self {
             worker: worker.clone(),
             peer: peer.clone(),
-            client: headers::client(&parts.headers, peer, &worker.trusted),
+            client: forwarded::client(&parts.headers, peer, &worker.trusted),
             route: None,
             method: parts.method.clone(),
             version: parts.version,

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 
 use crate::code::Code;
 use crate::flow::Reads;
-use crate::pool::Sender;
 use crate::record::Record;
 use crate::route::Protocol;
+use crate::sender::Sender;
 
 /// What is read at a time.
 const PIECE: usize = 16 * 1024;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::body::Broken;
 use crate::code::Code;
-use crate::pool::Sender;
+use crate::sender::Sender;
 use crate::silence::Silence;
 
 /// How far a client's body is, for whoever waits for the answer.

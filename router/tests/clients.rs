@@ -269,3 +269,30 @@ fn with_the_proxy_protocol_a_trusted_load_balancer_names_the_client_and_nobody_e
     let strict = speaking("10.0.0.0/8");
     assert_eq!(strict.send(&format!("PROXY TCP4 203.0.113.5 127.0.0.1 4711 80\r\n{ask}")).0, "");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_of_http2_that_opens_no_window_is_sent_away() {
+    let large: &'static str = Box::leak("x".repeat(8_000).into_boxed_str());
+    let pod = pod(move |mut stream| {
+        while head(&mut stream).is_some() {
+            reply(&mut stream, large);
+        }
+    });
+    let router = patient(&route("a", pod, ""), |common| {
+        common.patience.reading = Duration::from_millis(300);
+        common.patience.idle = Duration::from_millis(300);
+    });
+    // Of a pod's answer and of the router's own page, none or one byte at a time.
+    for (host, window) in [("a", 0), ("a", 1), ("nobody", 0), ("nobody", 1)] {
+        let stream = tokio::net::TcpStream::connect(router.address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let connection = tokio::spawn(connection);
+        let _unread = sender.send_request(ask(host)).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(10), connection).await;
+        assert!(ended.is_ok(), "{host} with a window of {window} goes on");
+    }
+}

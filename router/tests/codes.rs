@@ -173,3 +173,76 @@ fn what_was_answered_with_nonsense_is_not_sent_again() {
     assert_eq!(router.get("a", "/").body(), "fine");
     assert_eq!((router.get("a", "/").code(), times.load(Relaxed)), ("H17", 2));
 }
+
+#[test]
+fn a_retry_does_not_wait_for_its_own_place() {
+    // Answers the first request of a connection, and closes at the second.
+    let hasty = pod(|mut stream| {
+        if head(&mut stream).is_some() {
+            reply(&mut stream, "once");
+        }
+        head(&mut stream);
+    });
+    let router = Router::new(&route("a", hasty, ", limits: {perEndpoint: 1, queue: 0}"));
+    assert_eq!(router.get("a", "/").body(), "once");
+    assert_eq!(router.get("a", "/").body(), "once");
+}
+
+#[test]
+fn a_pod_that_accepts_and_never_answers_is_left_alone() {
+    let hung = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let good = echo("good");
+    let routes = format!(
+        "- {{name: a, hosts: [a], limits: {{firstByte: 100ms}}, backends: [{{endpoints: ['{good}', '{hung}']}}]}}\n"
+    );
+    let router = Router::new(&routes);
+    let late = (0..60).filter(|_| router.get("a", "/").code() == "H12").count();
+    assert!(late <= 6, "{late} of 60 went to it");
+}
+
+#[test]
+fn an_upload_that_nobody_reads_ends_with_its_answer() {
+    let (told, ended) = std::sync::mpsc::channel();
+    let deaf = pod(move |mut stream| {
+        head(&mut stream);
+        reply(&mut stream, "early");
+        // The rest is read only to see the end.
+        std::thread::sleep(Duration::from_millis(800));
+        let ended = stream.read_to_end(&mut Vec::new());
+        let _ = told.send(ended.map(|n| n < 50_000_000));
+    });
+    let router = Router::new(&route("a", deaf, ", limits: {idle: 200ms}"));
+    let mut stream = router.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n").unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    std::thread::spawn(move || while writer.write_all(&[b'x'; 8_192]).is_ok() {});
+    assert!(head(&mut stream).unwrap().starts_with("HTTP/1.1 200"));
+    let ended = ended.recv_timeout(Duration::from_secs(10));
+    assert!(!matches!(ended, Ok(Ok(false)) | Err(_)), "the pod was sent all of it: {ended:?}");
+}
+
+#[test]
+fn one_environment_cannot_take_what_others_need() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let slow = pod(move |mut stream| {
+        head(&mut stream);
+        let _ = wait.lock().unwrap().recv();
+        reply(&mut stream, "slow");
+    });
+    let routes = route("a", slow, "") + &route("b", echo("b"), "");
+    let router = Router::with(&routes, &[], router::serve::Speaks::Clear { h2c: true }, |common| {
+        common.per_environment = 2;
+    });
+    std::thread::scope(|scope| {
+        let two: Vec<_> = (0..2).map(|_| scope.spawn(|| router.get("a", "/"))).collect();
+        until("two are under way", || router.in_flight("a") == 2);
+        assert_eq!(router.get("a", "/").code(), "H11");
+        assert_eq!(router.get("b", "/").status(), 200);
+        (0..2).for_each(|_| go.send(()).unwrap());
+        assert!(two.into_iter().all(|asked| asked.join().unwrap().body() == "slow"));
+    });
+}

@@ -51,3 +51,11 @@ fn pages_of_ones_own_are_for_browsers() {
     assert_eq!(page("crashed", "text/html"), (503, "H10".into(), "<h1>Oh</h1>".into()));
     assert!(page("crashed", "application/json").2.contains("\"code\":\"H10\""));
 }
+
+#[test]
+fn a_password_is_not_asked_for_in_clear() {
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let more = format!(", httpsOnly: true, basicAuth: [{{user: team, hash: '{hash}'}}]");
+    let answer = ask(&Router::new(&route("a", echo("a"), &more)), "");
+    assert_eq!((answer.status(), answer.header("location")), (308, Some("https://a/")));
+}
