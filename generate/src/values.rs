@@ -147,6 +147,12 @@ struct Router {
     public_url: String,
     /// The Service's type.
     service_type: ServiceType,
+    /// Annotations of the Service, as a cloud's load balancer wants them.
+    service_annotations: BTreeMap<String, String>,
+    /// `Local` keeps the clients' addresses, `Cluster` spreads better; the cluster's default if left out.
+    external_traffic_policy: Option<TrafficPolicy>,
+    /// Networks that the load balancer lets in; all if left out.
+    load_balancer_source_ranges: Vec<String>,
     /// The node port of HTTP, where the Service has one.
     node_port: Option<u16>,
     /// TLS Secrets of the release's namespace. With one or more the router answers HTTPS too, by SNI.
@@ -155,10 +161,21 @@ struct Router {
     trusted_proxies: Vec<String>,
     /// Connections begin with a header of the PROXY protocol, and come from `trustedProxies` alone.
     proxy_protocol: bool,
+    /// Connections of clients at a time per pod; others wait.
+    max_connections: u32,
     /// One line per request: `logfmt` as Heroku's router writes it, `json`, or `off`.
     log: RouterLog,
     /// Requests and limits of the router's pods, as in a Pod.
     resources: BTreeMap<String, Value>,
+}
+
+/// Where a Service leads requests that come from outside.
+#[derive(Serialize, Deserialize, JsonSchema)]
+enum TrafficPolicy {
+    /// To pods of any node.
+    Cluster,
+    /// To pods of the node that they come to.
+    Local,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
