@@ -24,8 +24,17 @@ fn older_chart(folder: &Path) -> anyhow::Result<PathBuf> {
 
 async fn upgrade(chart: &Path) -> anyhow::Result<()> {
     let (helm, chart) = (setting("HELM")?, chart.display().to_string());
-    let arguments =
-        ["upgrade", "keelway", &chart, "-n", "keelway-system", "--reset-then-reuse-values", "--wait", "--timeout", "2m"];
+    let arguments = [
+        "upgrade",
+        "keelway",
+        &chart,
+        "-n",
+        "keelway-system",
+        "--reset-then-reuse-values",
+        "--wait",
+        "--timeout",
+        "2m",
+    ];
     run(&helm, &arguments, None).await?;
     Ok(())
 }

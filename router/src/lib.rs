@@ -34,6 +34,7 @@ pub mod sender;
 pub mod serve;
 pub mod settings;
 pub mod silence;
+pub mod spans;
 pub mod stats;
 pub mod table;
 pub mod tls;

@@ -16,6 +16,7 @@ use router::cluster::{Follower, Watching};
 use router::log::{Form, Sink};
 use router::reload;
 use router::serve::{self, Common, Door, Patience, Speaks};
+use router::spans::Spans;
 use router::table::Table;
 use router::tls::{Certificates, Shelf};
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,6 +57,12 @@ struct Options {
     /// One line per request.
     #[arg(long, value_enum, default_value_t)]
     log: Form,
+    /// Where spans go, as http://collector:4318; none are made without it.
+    #[arg(long)]
+    otlp_endpoint: Option<String>,
+    /// The share of requests that begin a trace; of others those are sent whose client says so.
+    #[arg(long, default_value_t = 0.01, requires = "otlp_endpoint")]
+    trace_share: f64,
     /// Networks whose X-Forwarded-* and Forwarded headers are believed, as in 10.0.0.0/8.
     #[arg(long, value_delimiter = ',')]
     trusted_proxies: Vec<IpNet>,
@@ -103,11 +110,17 @@ fn run(options: Options) -> Result<()> {
         Some(threads) => threads.max(1),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let spans = {
+        let _here = runtime.enter();
+        options.otlp_endpoint.as_deref().map(|to| Spans::to(to, options.trace_share)).transpose()?
+    };
     let connections = options.max_connections.unwrap_or_else(serve::connections);
     let common = Common {
         tables: tables.clone(),
         trusted: options.trusted_proxies.clone().into(),
         log: log.clone(),
+        spans: spans.clone(),
         leaving: leaving.clone(),
         stop: stop.clone(),
         drain: Duration::from_secs(options.drain_seconds),
@@ -130,7 +143,6 @@ fn run(options: Options) -> Result<()> {
             .push(std::thread::Builder::new().name(name).spawn(move || serve::thread(common, doors, seed))?);
     }
     let (whole, synced) = watch::channel(options.routes.is_some());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let token = options.signals_token_file.as_ref().map(std::fs::read).transpose();
         let token = token.context("reading the token for /signals")?.map(|token| token.trim_ascii().to_vec());
@@ -175,7 +187,12 @@ fn run(options: Options) -> Result<()> {
         }
         let _ = stopper.send(true);
         // Meanwhile health and metrics are still told.
-        tokio::task::spawn_blocking(move || join(handles)).await?
+        tokio::task::spawn_blocking(move || {
+            let ended = join(handles);
+            spans.iter().for_each(Spans::finish);
+            ended
+        })
+        .await?
     })?;
     drop(runtime);
     drop(common);

@@ -16,6 +16,7 @@ use crate::endpoint::{Endpoint, Place};
 use crate::log::Line;
 use crate::peer::Peer;
 use crate::sender::Sender;
+use crate::spans::Span;
 use crate::stats::{CLIENT_LEFT, Ended, RouteStats};
 use crate::table::Live;
 use crate::worker::Worker;
@@ -61,6 +62,7 @@ pub struct Record {
     pub answered: Option<Instant>,
     /// Whether the client came by https, to us or to a trusted proxy before us.
     pub is_https: bool,
+    span: Option<Span>,
     is_over: bool,
 }
 
@@ -132,6 +134,7 @@ impl Record {
             demand: true,
             answered: None,
             is_https: peer.proto == "https" || headers::is_https(&parts.headers, peer),
+            span: worker.spans.as_ref().map(|spans| spans.begin(&mut parts.headers, parts.method.as_str())),
             is_over: false,
         }
     }
@@ -207,6 +210,9 @@ impl Record {
                     && self.answered.is_some_and(|at| now.saturating_duration_since(at) < LONG),
             };
             live.stats.busy().ended(&ended);
+        }
+        if let Some(span) = self.span.take() {
+            span.end(self, code);
         }
         self.peer.streams.ended(now);
         let mut log = self.worker.log.borrow_mut();

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection::connection;
 use crate::log::Sink;
+use crate::spans::Spans;
 use crate::table::Table;
 use crate::tls::Shelf;
 use crate::worker::Worker;
@@ -34,6 +35,8 @@ pub struct Common {
     pub trusted: Arc<[IpNet]>,
     /// Where log lines go.
     pub log: Sink,
+    /// Makes a span of each request.
+    pub spans: Option<Spans>,
     /// Is true when the router is about to stop: clients are asked to come by another connection.
     pub leaving: Arc<AtomicBool>,
     /// Becomes true when the router stops.

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 use crate::log::Log;
 use crate::pool::Pool;
 use crate::serve::Common;
+use crate::spans::Spans;
 use crate::table::Table;
 
 /// One thread's things.
@@ -24,6 +25,8 @@ pub struct Worker {
     pub tables: Arc<ArcSwap<Table>>,
     /// The lines not written yet.
     pub log: RefCell<Log>,
+    /// Makes a span of each request.
+    pub spans: Option<Spans>,
     /// Connections to pods.
     pub pool: Pool,
     random: Cell<u64>,
@@ -49,6 +52,7 @@ impl Worker {
         Rc::new(Self {
             tables: common.tables.clone(),
             log: RefCell::new(Log::new(common.log.clone())),
+            spans: common.spans.clone(),
             pool: Pool::new(common.connections),
             random: Cell::new(seed | 1),
             trusted: common.trusted.clone(),

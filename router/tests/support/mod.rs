@@ -50,6 +50,7 @@ impl Router {
             tables: tables.clone(),
             trusted: trusted.iter().map(|net| net.parse().unwrap()).collect(),
             log: Sink::nowhere(),
+            spans: None,
             leaving: leaving.clone(),
             stop: stopped,
             drain: Duration::from_secs(5),
