@@ -71,6 +71,9 @@ pub struct Timeouts {
     /// Between two pieces of an answer, of a request, or of a WebSocket; 55s if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Duration>,
+    /// A WebSocket whose pod is on its way out, or not ready for so long; 5m if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Duration>,
 }
 
 /// The maintenance page is shown, except to these.

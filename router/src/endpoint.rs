@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use crate::stats::RouteStats;
 
@@ -56,6 +59,9 @@ pub struct Endpoint {
     abandoned: AtomicU32,
     /// It is only kept, though nobody says any more that it is ready.
     is_held: AtomicBool,
+    /// It is in no table any more.
+    is_gone: AtomicBool,
+    gone: Notify,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -73,12 +79,29 @@ impl Endpoint {
             away_until: AtomicU64::new(0),
             abandoned: AtomicU32::new(0),
             is_held: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
+            gone: Notify::new(),
         }
     }
 
     /// Requests that it has not answered completely.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    /// It is in no table any more; if it comes back, it is another one.
+    pub fn leave(&self) {
+        self.is_gone.store(true, Relaxed);
+        self.gone.notify_waiters();
+    }
+
+    /// Waits until it is in no table any more.
+    pub async fn gone(&self) {
+        let mut gone = pin!(self.gone.notified());
+        gone.as_mut().enable();
+        if !self.is_gone.load(Relaxed) {
+            gone.await;
+        }
     }
 
     /// Whether it is only kept: then its first failure is believed.

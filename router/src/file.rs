@@ -89,6 +89,7 @@ struct LimitsItem {
     connect: Option<String>,
     first_byte: Option<String>,
     idle: Option<String>,
+    drain: Option<String>,
     per_endpoint: Option<u32>,
     queue: Option<u32>,
 }
@@ -208,6 +209,7 @@ impl LimitsItem {
             connect: time(&self.connect, own.connect, "connect")?,
             first_byte: time(&self.first_byte, own.first_byte, "firstByte")?,
             idle: time(&self.idle, own.idle, "idle")?,
+            drain: time(&self.drain, own.drain, "drain")?,
             per_endpoint: self.per_endpoint,
             queue: self.queue.unwrap_or(own.queue),
         })

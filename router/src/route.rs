@@ -122,6 +122,8 @@ pub struct Limits {
     pub first_byte: Duration,
     /// Between two pieces of an answer, of a request, or of a WebSocket.
     pub idle: Duration,
+    /// For a WebSocket whose pod has left the table.
+    pub drain: Duration,
     /// Requests at a time per pod.
     pub per_endpoint: Option<u32>,
     /// Requests that wait for a pod.
@@ -135,6 +137,7 @@ impl Default for Limits {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(55),
+            drain: Duration::from_mins(5),
             per_endpoint: None,
             queue: 100,
         }

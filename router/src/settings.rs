@@ -40,6 +40,7 @@ fn limits(routing: &Routing) -> Limits {
         connect: time(&times.connect, own.connect),
         first_byte: time(&times.first_byte, own.first_byte),
         idle: time(&times.idle, own.idle),
+        drain: time(&times.drain, own.drain),
         per_endpoint: routing.requests_per_pod.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
         queue: routing.queue.and_then(|n| u32::try_from(n).ok()).unwrap_or(own.queue),
     }

@@ -183,6 +183,15 @@ impl Table {
         &self.routes
     }
 
+    /// Its pods that another table has not.
+    fn pods_not_in<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Endpoint> {
+        self.known.iter().flat_map(|(name, known)| {
+            let theirs = other.known.get(name).map(|known| &known.pods);
+            let is_gone = move |address: &SocketAddr| theirs.is_none_or(|pods| !pods.contains_key(address));
+            known.pods.iter().filter(move |(address, _)| is_gone(address)).map(|(_, pod)| &**pod)
+        })
+    }
+
     /// How many tables are held by somebody: the one in force, and those that a lookup has not let go of yet.
     pub fn alive() -> usize {
         ALIVE.load(Relaxed)
@@ -192,7 +201,8 @@ impl Table {
 /// Makes a table the one in force. Requests that wait for a pod look at it at once.
 pub fn publish(tables: &ArcSwap<Table>, table: Table) {
     let table = Arc::new(table);
-    tables.store(table.clone());
+    let before = tables.swap(table.clone());
+    before.pods_not_in(&table).for_each(Endpoint::leave);
     for live in &table.routes {
         if live.stats.known().is_some_and(|busy| busy.waiting.load(Relaxed) > 0) {
             live.stats.freed.notify_waiters();

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::code::Code;
 use crate::flow::Reads;
-use crate::record::Record;
+use crate::record::{Record, Work};
 use crate::route::Protocol;
 use crate::sender::Sender;
 
@@ -28,7 +28,8 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; PIECE]);
 }
 
-/// Carries bytes between a pod and a client from now on. When the router stops, it has as long to end as a request.
+/// Carries bytes between a pod and a client from now on. When the router stops, it has as long to end as a request; when
+/// the pod leaves the table, as long as the route says.
 /// `sender` is the pod's connection, of which a WebSocket over HTTP/2 takes a share.
 pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) {
     tokio::task::spawn_local(async move {
@@ -39,10 +40,20 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) 
             let _ = stop.wait_for(|stop| *stop).await;
             tokio::time::sleep(drain).await;
         };
+        let pod_of = record.work.as_ref().and_then(Work::place).map(|place| place.endpoint().clone());
+        let drain = record.live().map(|live| live.route.limits).unwrap_or_default().drain;
+        let left = async {
+            match pod_of {
+                Some(pod) => pod.gone().await,
+                None => std::future::pending().await,
+            }
+            tokio::time::sleep(drain).await;
+        };
         let code = match tokio::try_join!(pod, client) {
             Ok((pod, client)) => tokio::select! {
                 carried = carry(pod, client, limit, is_plain(&record)) => carried.err(),
                 () = stopped => None,
+                () = left => None,
             },
             Err(_) => Some(Code::H13),
         };

@@ -73,6 +73,31 @@ fn a_websocket_has_as_long_as_a_request_and_is_recorded() {
     assert!(busy.codes.iter().all(|code| code.load(Relaxed) == 0), "the router's end is not the client's");
 }
 
+#[test]
+fn a_websocket_to_a_pod_that_left_has_a_time_of_its_own() {
+    let switches = pod(|mut stream| {
+        head(&mut stream);
+        let _ = stream.write_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        );
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let more = ", limits: {drain: 200ms}";
+    let router = Router::new(&route("a", switches, more));
+    let mut stream = router.connect();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .unwrap();
+    assert!(head(&mut stream).unwrap().starts_with("HTTP/1.1 101"));
+    router.route(&route("a", switches, &format!("{more}, noindex: true")));
+    stream.set_read_timeout(Some(Duration::from_millis(600))).unwrap();
+    assert!(stream.read(&mut [0]).is_err(), "its pod is still there");
+    router.route(&route("a", echo("other"), more));
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it goes on");
+    until("it is over", || router.streams("a") == 0);
+}
+
 /// The program, which is killed if a test fails.
 struct Program(Child);
 
