@@ -100,7 +100,7 @@ fn demands(
         rates.steady = state.forecast.blind(rates.steady, blind, k);
     }
     let service = state.baseline.get().map(|h| h.mean.max(signals.starved));
-    let size = pod_size(settings, state.slots.get(k), service, k);
+    let size = pod_size(settings, state.slots, service, k);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
     let load = Load {
         waiting: signals.waiting,
@@ -113,10 +113,10 @@ fn demands(
     let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
     demand.raise_steady(ask.earned, Trigger::Latency);
     demand.raise_urgent(ask.probe, Trigger::Latency);
-    let needed = signals
-        .look
-        .present
-        .map_or(0, |now| PodSize { service: Some(now.mean), ..size }.pods(rates.steady, signals.streams).0);
+    // Where nothing is answered at all nobody knows what the present needs; each step is judged all the same.
+    let needed = signals.look.mean.map_or(u32::MAX, |mean| {
+        PodSize { service: Some(mean), ..size }.pods(rates.steady, signals.streams).0
+    });
     demand.raise_urgent(try_more(k, state, input, signals, (most.min(needed), cold_start)), Trigger::Trial);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
@@ -159,16 +159,20 @@ fn try_more(
     (most, cold_start): (u32, f64),
 ) -> u32 {
     if signals.look.slow.is_none() {
-        state.trial = Trial::default();
+        let carried = std::mem::take(&mut state.trial).carried(signals.look.finished, input.pods.ready);
+        if let Some((rate, s0)) = carried.zip(state.baseline.get()) {
+            state.slots.carried(rate * s0.mean);
+        }
         return 0;
     }
     let known = signals.merged.unknown.is_none();
     let view = trial::View {
         fresh: if known { signals.merged.fresh as f64 } else { 0.0 },
         copes: signals.look.copes,
+        drains: signals.look.drains,
         present: signals.look.present,
         finished: signals.look.finished,
-        waiting: signals.waiting,
+        is_full: signals.look.crowded || signals.waiting >= f64::from(input.pods.ready),
         ready: input.pods.ready,
         is_starting: !input.pods.starting.is_empty(),
         most,
@@ -179,6 +183,7 @@ fn try_more(
         Tried::Helped(present) => {
             state.baseline.accept(present);
             (state.downstream, state.trial) = (Downstream::default(), Trial::default());
+            state.slots.forget();
             0
         }
     }

@@ -43,8 +43,15 @@ pub struct Look {
     pub accepted: Option<Healthy>,
     /// Whether everything was answered in the last minute, but for the usual errors.
     pub copes: bool,
+    /// Whether the process finishes more than arrives: it works off a queue, and the present is not how it will be.
+    pub drains: bool,
+    /// Whether more slots are busy than the arrivals explain, or somebody gave up lately. Requests that wait inside the
+    /// process are seen by this alone: the router has no queue of its own then.
+    pub crowded: bool,
     /// The service time of the last minute.
     pub present: Option<Healthy>,
+    /// Its mean alone, which needs no more than one answer.
+    pub mean: Option<f64>,
     /// Requests finished in the last minute.
     pub finished: f64,
 }
@@ -91,7 +98,7 @@ impl Downstream {
             (self.calm, self.coped) = (0.0, 0.0);
         }
         self.recover(slowdown, service, k);
-        let look = minute(window, service, k);
+        let look = minute(window, service, s0, k);
         let accepted = self.cope(look, service.fresh, k);
         Look { slow: self.slow, suspect: suspect || self.slow.is_some(), accepted, ..look }
     }
@@ -124,18 +131,24 @@ impl Downstream {
     }
 }
 
+/// Seconds of what is called the last minute here.
+pub(crate) const MINUTE: i64 = 58;
+
 /// What the last minute says about the process. The newest two seconds are left out: who arrived in them cannot have
 /// been answered, and more of them must not look like less coping.
-fn minute(window: &Window, service: Service, k: &Constants) -> Look {
-    let last = window.sums(2, 58);
+fn minute(window: &Window, service: Service, s0: Healthy, k: &Constants) -> Look {
+    let last = window.sums(2, MINUTE);
     let arrived = last.first + last.retries;
     let unusual = (last.errors - service.usual_errors * arrived).max(0.0);
     let copes = last.finished >= k.hold_completions * arrived
         && last.timeouts + unusual <= k.hold_timeouts * arrived
         && arrived > 0.0;
+    let explained = ratio(last.first, last.seconds).unwrap_or(0.0) * s0.mean;
+    let crowded = last.busy > k.slow_enter * explained || window.sums(2, 10).timeouts > 0.0;
     let mean = ratio(last.service, last.finished).filter(|mean| *mean > 0.0);
     let present = mean.zip(service.p50).map(|(mean, p50)| Healthy { mean, p50 });
-    Look { copes, present, finished: last.finished, ..Look::default() }
+    let drains = last.finished > 1.1 * arrived;
+    Look { copes, drains, crowded, present, mean, finished: last.finished, ..Look::default() }
 }
 
 #[cfg(test)]
@@ -165,6 +178,8 @@ mod tests {
     const SLOW: Service =
         Service { p50: Some(0.4), healthy: None, throttled: false, usual_errors: 0.0, fresh: 1.0 };
 
+    const USUAL: Healthy = Healthy { mean: 0.2, p50: 0.2 };
+
     fn slow() -> Downstream {
         let evidence = Evidence { slowdown: 2.0, busy: 40.0, expected: 20.0, completions: 100.0 };
         Downstream { slow: Some(evidence), ..Downstream::default() }
@@ -174,14 +189,14 @@ mod tests {
     fn arrivals_that_nobody_can_have_answered_yet_are_no_sign_of_trouble() {
         let k = Constants::default();
         let surge = Bucket { first_tries: 400, ..second() };
-        assert!(minute(&window(60, surge), SLOW, &k).copes);
+        assert!(minute(&window(60, surge), SLOW, USUAL, &k).copes);
         let lost = Bucket { first_tries: 100, ..Bucket::default() };
         let mut before = window(60, second());
         for at in 62..72 {
             let buckets = vec![Bucket { second: at, ..lost }];
             before.merge(at + 1, &[Report { router: "a".into(), buckets, gone: false }], &k);
         }
-        assert!(!minute(&before, SLOW, &k).copes, "eight lost seconds of a minute are");
+        assert!(!minute(&before, SLOW, USUAL, &k).copes, "eight lost seconds of a minute are");
     }
 
     #[test]

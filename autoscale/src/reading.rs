@@ -58,6 +58,7 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
     state.slots.pass(&input.pods, known, is_new);
     if let Some(present) = look.accepted {
         state.baseline.accept(present);
+        state.slots.forget();
     }
     let last = state.window.sums(0, 2);
     let recent = state.window.sums(0, 10);
