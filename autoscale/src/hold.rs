@@ -44,9 +44,14 @@ impl Holds {
         let few = f64::from(k.min_count);
         // Timeouts belong to arrivals of half a minute ago. Taking those as the base also means that more arrivals now
         // can never end a hold.
-        let (gave_up, base) = (window.sums(0, 10), window.sums(30, 30));
+        let base = window.sums(30, 30);
         let base_rate = (base.first + base.retries) / base.seconds.max(1.0);
-        let timeouts = gave_up.timeouts > k.hold_timeouts * (base_rate * gave_up.seconds).max(few);
+        // One timeout is no ratio: two within ten seconds are, or three within a minute of which one is new.
+        let is_many = |seconds: i64, least: f64| {
+            let sums = window.sums(0, seconds);
+            sums.timeouts >= least && sums.timeouts > k.hold_timeouts * base_rate * sums.seconds
+        };
+        let timeouts = window.sums(0, 10).timeouts > 0.0 && (is_many(10, 2.0) || is_many(60, 3.0));
         let (recent, ended) = (window.sums(2, 28), window.sums(0, 28));
         let arrived = recent.first + recent.retries;
         let completions = arrived >= few && {
