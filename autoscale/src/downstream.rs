@@ -90,10 +90,9 @@ impl Downstream {
         // each request takes longer (Little's law).
         let little = ratio(recent.busy, done * s0.mean).unwrap_or(10.0);
         let enough = recent.busy >= 2.0 && before.finished >= f64::from(k.min_count);
-        let suspect =
-            enough && !service.throttled && little > k.slow_enter && done <= done_before * k.slow_rise;
+        let suspect = enough && little > k.slow_enter && done <= done_before * k.slow_rise;
         let slowdown = service.p50.map_or(1.0, |p| p / s0.p50);
-        if self.slow.is_none() && suspect && slowdown > k.slow_enter {
+        if self.slow.is_none() && suspect && !service.throttled && slowdown > k.slow_enter {
             self.slow = Some(Evidence { slowdown, busy: recent.busy, expected, completions: done });
             (self.calm, self.coped) = (0.0, 0.0);
         }

@@ -11,6 +11,7 @@ use crate::{
     math::Millis,
     signals::{CELLS, quantile},
     slots::Slots,
+    throttle::Throttle,
     trial::Trial,
     window::Window,
 };
@@ -25,6 +26,7 @@ pub struct State {
     pub(crate) service: Fading,
     pub(crate) latency_seen: Fading,
     pub(crate) baseline: Baseline,
+    pub(crate) throttle: Throttle,
     pub(crate) downstream: Downstream,
     pub(crate) trial: Trial,
     pub(crate) forecast: Forecast,
