@@ -10,7 +10,7 @@ use crate::{
     limits::Bounds,
     math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
-    pod_size::{PodSize, pod_size},
+    pod_size::{PodSize, pod_size, streams_in_slots},
     reading::{Signals, read},
     schedule,
     settings::Settings,
@@ -53,7 +53,8 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     };
     let hold = state.holds.look(now, &state.window, seen, k);
     damping.raise_to(bounds.lowest().0.min(bounds.max));
-    let level = damping.settle(now, steady, urgent, hold.is_none(), k);
+    let most = bounds.max.min(bounds.ceiling.unwrap_or(u32::MAX));
+    let level = damping.settle(now, steady, urgent, hold.is_none(), most, k);
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
     (terms.demand, state.demand) = (wanted, steady.max(urgent));
     let suffering = seen.backlog
@@ -100,28 +101,25 @@ fn demands(
         rates.steady = state.forecast.blind(rates.steady, blind, k);
     }
     let service = state.baseline.get().map(|h| h.mean.max(signals.starved));
+    let streams = streams_in_slots(settings, signals.streams);
     let size = pod_size(settings, state.slots, service, k);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
-    let load = Load {
-        waiting: signals.waiting,
-        busy: signals.busy,
-        streams: signals.streams,
-        urgent: !signals.look.suspect,
-    };
+    let load = Load { waiting: signals.waiting, busy: signals.busy, streams, urgent: !signals.look.suspect };
     let (mut demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
     let most = settings.max.min(state.foreign.ceiling().unwrap_or(u32::MAX));
     let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
     demand.raise_steady(ask.earned, Trigger::Latency);
     demand.raise_urgent(ask.probe, Trigger::Latency);
     // Where nothing is answered at all nobody knows what the present needs; each step is judged all the same.
-    let needed = signals.look.mean.map_or(u32::MAX, |mean| {
-        PodSize { service: Some(mean), ..size }.pods(rates.steady, signals.streams).0
-    });
+    let needed = signals
+        .look
+        .mean
+        .map_or(u32::MAX, |mean| PodSize { service: Some(mean), ..size }.pods(rates.steady, streams).0);
     demand.raise_urgent(try_more(k, state, input, signals, (most.min(needed), cold_start)), Trigger::Trial);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
     }
-    (terms.steady, terms.urgent) = (demand.steady, demand.urgent);
+    (terms.steady, terms.urgent, terms.streams) = (demand.steady, demand.urgent, signals.streams);
     (demand, terms)
 }
 

@@ -57,6 +57,12 @@ impl PodSize {
     }
 }
 
+/// Streams that keep a slot each. Who declares slots says so; where they are learned nobody knows whether an open stream
+/// costs anything (most wait for news), and if it does, requests wait and fewer slots are learned.
+pub(crate) fn streams_in_slots(settings: &Settings, open: f64) -> f64 {
+    Settings::usable(settings.concurrency).map_or(0.0, |_| open)
+}
+
 /// The size of a pod from settings, learned slots and healthy service time. Pods that a trial showed to be full with fewer
 /// requests than were declared do not have the slots that were declared.
 pub(crate) fn pod_size(settings: &Settings, slots: Slots, service: Option<f64>, k: &Constants) -> PodSize {
