@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 /// What is remembered about the law's own steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Damping {
     /// Steady demands of the down window.
     steady: MaxWindow,
@@ -54,6 +55,9 @@ impl Damping {
         most: u32,
         k: &Constants,
     ) -> u32 {
+        // A clock that ran ahead once must not stop all steps until its time has come.
+        (self.last_step, self.last_change) = (self.last_step.min(now), self.last_change.min(now));
+        self.last_down = self.last_down.filter(|at| *at <= now);
         let window = self.window(k);
         let target = self.steady.push(now, steady, window);
         let level = f64::from(self.level);

@@ -8,13 +8,13 @@ use crate::{
     input::Input,
     latency::{Ask, View},
     limits::Bounds,
-    math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
     pod_size::{PodSize, pod_size, streams_in_slots},
     reading::{Signals, read},
     schedule,
     settings::Settings,
     signals::second_of,
+    sleep::sleep,
     state::State,
     trial::{self, Trial, Tried},
 };
@@ -203,32 +203,6 @@ fn move_from(
         Some(reason) if level < current => (current, Some(Limit::Hold(reason))),
         _ if level < current || demand < level => (level, (demand < level).then_some(Limit::Damping)),
         _ => (level, None),
-    }
-}
-
-/// Falls asleep after a known silence, wakes at the first sign of somebody.
-fn sleep(settings: &Settings, state: &mut State, wakes: bool, now: Millis, signals: &Signals) {
-    if settings.scale_to_zero.is_none() {
-        (state.idle, state.asleep) = (None, false);
-        return;
-    }
-    let recent = state.window.sums(0, 60);
-    let asked =
-        wakes || recent.first + recent.retries > 0.0 || recent.busy + recent.waiting + recent.streams > 0.0;
-    if asked {
-        (state.idle, state.asleep) = (None, false);
-        return;
-    }
-    if signals.merged.unknown.is_some() {
-        state.idle = None; // silence that is not known to be silence starts again; who sleeps may sleep on
-        return;
-    }
-    let since = *state.idle.get_or_insert(now);
-    if let Some(zero) = settings.scale_to_zero {
-        state.asleep |= seconds_since(now, since) >= zero.after_seconds.max(60.0);
-    }
-    if state.asleep {
-        state.foreign.drop_floor();
     }
 }
 

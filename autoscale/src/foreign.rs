@@ -8,7 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 /// A foreign change in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Override {
     replicas: u32,
     floor: bool,
@@ -22,6 +23,7 @@ struct Override {
 
 /// What is remembered about foreign changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Foreign {
     /// The newest change that was taken in, so that it is taken in once.
     seen: Option<Millis>,

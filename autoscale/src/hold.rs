@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// When each cause was last seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Holds {
     seen: BTreeMap<HoldReason, Millis>,
     /// Share of errors in arrivals as this process usually has it: a process that always answers some requests with an
@@ -70,7 +71,8 @@ impl Holds {
                 self.seen.insert(cause, now);
             }
         }
-        self.seen.retain(|_, at| seconds_since(now, *at) < k.hold_release);
+        // What was seen later than now was seen by a clock that was wrong.
+        self.seen.retain(|_, at| *at <= now && seconds_since(now, *at) < k.hold_release);
         self.learn(arrived, ended.errors, seen);
         causes.iter().map(|(cause, _)| *cause).find(|cause| self.seen.contains_key(cause))
     }

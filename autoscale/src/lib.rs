@@ -41,6 +41,7 @@ mod reading;
 pub mod schedule;
 mod settings;
 mod signals;
+mod sleep;
 mod slots;
 mod state;
 pub mod throttle;

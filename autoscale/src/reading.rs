@@ -45,8 +45,8 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
     }
     let merged = state.window.merge(second_of(input.now), &input.reports, k);
     let fresh = merged.fresh as f64;
-    state.service.add(&merged.service, fresh, FADE.0);
-    state.latency_seen.add(&merged.latency, fresh, FADE.1);
+    state.service.add(&merged.service, fresh, FADE.0, 1.25 * f64::from(k.min_count));
+    state.latency_seen.add(&merged.latency, fresh, FADE.1, 0.0);
     let p50 = state.service.quantile(0.5, k).map(|ms| ms / 1000.0);
     let p95 = state.latency_seen.quantile(0.95, k);
     let s0 = state.baseline.get().filter(|_| state.baseline.is_own());

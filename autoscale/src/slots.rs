@@ -16,6 +16,7 @@ const FULL_MEMORY: f64 = 6.0 * 3600.0;
 
 /// The slots of a pod, as learned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Slots {
     learned: Option<f64>,
     /// The most that a pod was seen to work on lately while requests were as fast as ever.

@@ -23,7 +23,8 @@ const BACK_OFF: f64 = 3.0;
 const LONGEST: f64 = 86_400.0;
 
 /// A step that is being tried.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Step {
     from: u32,
     to: u32,

@@ -48,6 +48,31 @@ fn throttled_cpu_does_not_excuse_a_slow_database() {
 }
 
 #[test]
+fn a_slow_downstream_that_recovers_is_seen_however_few_requests_come() {
+    for rate in [0, 1, 2] {
+        let mut p = Process::new(4);
+        p.seconds(900, healthy(20));
+        let mut slow = answered(12, 1.0);
+        (slow.first_tries, slow.in_flight) = (20, 16);
+        p.seconds(60, slow);
+        assert!(is_slow(&p), "{}", p.words());
+        p.seconds(420, healthy(rate));
+        assert!(!is_slow(&p), "{rate}/s: {}", p.words());
+    }
+}
+
+#[test]
+fn a_downstream_that_stays_slow_is_seen_however_few_requests_come() {
+    let mut p = Process::new(4);
+    p.seconds(900, healthy(20));
+    let mut slow = answered(12, 1.0);
+    (slow.first_tries, slow.in_flight) = (20, 16);
+    p.seconds(60, slow);
+    p.seconds(900, answered(2, 1.0));
+    assert!(is_slow(&p), "{}", p.words());
+}
+
+#[test]
 fn a_timeout_now_and_then_does_not_forbid_scaling_in_for_ever() {
     for (rate, every) in [(10, 60), (19, 60), (10, 30)] {
         let mut p = Process::new(20);
