@@ -27,6 +27,7 @@ const SETTLING_MEMORY: f64 = 60.0;
 
 /// What healthy seconds look like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Healthy {
     /// Mean service time in seconds; times arrivals it is the slots needed (Little's law).
     pub mean: f64,
@@ -36,6 +37,7 @@ pub struct Healthy {
 
 /// The period being gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Period {
     seconds: f64,
     requests: f64,
@@ -69,6 +71,7 @@ impl Period {
 
 /// The learned healthy service time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Baseline {
     release: String,
     /// Until when a release that followed another one settles.

@@ -76,7 +76,8 @@ pub struct Constants {
     pub slow_leave_after: f64,
     /// Seconds of slowness with everything answered after which the present is taken for healthy.
     pub slow_accept: f64,
-    /// Seconds of slowness in which not everything is answered after which a step of pods is tried.
+    /// Seconds of slowness in which not everything is answered after which a step of pods is tried: longer than a database
+    /// takes to fail over (one to two minutes), shorter than an outage that anybody would sit out.
     pub slow_trial: f64,
     /// Seconds in which a new release's service time follows the present.
     pub settle: f64,
@@ -146,7 +147,7 @@ impl Default for Constants {
             slow_rise: 1.1,
             slow_leave_after: 30.0,
             slow_accept: 2700.0,
-            slow_trial: 2400.0,
+            slow_trial: 300.0,
             settle: 300.0,
             wait_share: 0.2,
             wait_healthy: 0.05,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 /// What is remembered about the law's own steps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Damping {
     /// Steady demands of the down window.
     steady: MaxWindow,
@@ -44,8 +45,19 @@ impl Damping {
         1.0 + k.doubt * f64::from(self.doublings)
     }
 
-    /// Takes in the demands of this tick; returns the pods to have if nothing forbids scaling in.
-    pub fn settle(&mut self, now: Millis, steady: u32, urgent: u32, may_lower: bool, k: &Constants) -> u32 {
+    /// Takes in the demands of this tick; returns the pods to have if nothing forbids scaling in. `most` pods are allowed.
+    pub fn settle(
+        &mut self,
+        now: Millis,
+        steady: u32,
+        urgent: u32,
+        may_lower: bool,
+        most: u32,
+        k: &Constants,
+    ) -> u32 {
+        // A clock that ran ahead once must not stop all steps until its time has come.
+        (self.last_step, self.last_change) = (self.last_step.min(now), self.last_change.min(now));
+        self.last_down = self.last_down.filter(|at| *at <= now);
         let window = self.window(k);
         let target = self.steady.push(now, steady, window);
         let level = f64::from(self.level);
@@ -59,8 +71,10 @@ impl Damping {
             && f64::from(target) < level * (1.0 - k.tolerance_down)
             && seconds_since(now, self.last_step) >= k.down_every
         {
-            let step = ((level * k.down_step) as u32).max(1);
-            self.level = target.max(self.level.saturating_sub(step));
+            // Pods that nobody was allowed to have need no steps to go.
+            let from = self.level.min(most);
+            let step = ((f64::from(from) * k.down_step) as u32).max(1);
+            self.level = target.max(from.saturating_sub(step));
             self.last_step = now;
         }
         self.level.max(urgent)
@@ -127,19 +141,28 @@ mod tests {
         let mut d = Damping::start(0, 100, &k);
         let mut seen = Vec::new();
         for s in 0..400 {
-            seen.push(d.settle(s * 1000, 10, 0, true, &k));
+            seen.push(d.settle(s * 1000, 10, 0, true, u32::MAX, &k));
         }
         assert_eq!(seen[299], 100);
         assert_eq!((seen[301], seen[331], seen[361]), (85, 73, 63));
     }
 
     #[test]
+    fn a_demand_above_the_maximum_takes_no_steps_to_come_down_to_it() {
+        let k = Constants::default();
+        let mut d = Damping::start(0, 5, &k);
+        assert_eq!(d.settle(0, 76, 0, true, 5, &k), 76);
+        assert_eq!(d.settle(300_000, 2, 0, true, 5, &k), 76, "within the window");
+        assert_eq!(d.settle(301_000, 2, 0, true, 5, &k), 4);
+    }
+
+    #[test]
     fn urgent_pods_go_at_once_when_their_hold_is_over() {
         let k = Constants::default();
         let mut d = Damping::start(0, 10, &k);
-        assert_eq!(d.settle(0, 10, 60, true, &k), 60);
-        assert_eq!(d.settle(60_000, 10, 0, true, &k), 60);
-        assert_eq!(d.settle(61_000, 10, 0, true, &k), 10);
+        assert_eq!(d.settle(0, 10, 60, true, u32::MAX, &k), 60);
+        assert_eq!(d.settle(60_000, 10, 0, true, u32::MAX, &k), 60);
+        assert_eq!(d.settle(61_000, 10, 0, true, u32::MAX, &k), 10);
     }
 
     #[test]

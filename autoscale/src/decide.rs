@@ -8,13 +8,13 @@ use crate::{
     input::Input,
     latency::{Ask, View},
     limits::Bounds,
-    math::{Millis, seconds_since},
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
-    pod_size::{PodSize, pod_size},
+    pod_size::{PodSize, pod_size, streams_in_slots},
     reading::{Signals, read},
     schedule,
     settings::Settings,
     signals::second_of,
+    sleep::sleep,
     state::State,
     trial::{self, Trial, Tried},
 };
@@ -53,7 +53,8 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     };
     let hold = state.holds.look(now, &state.window, seen, k);
     damping.raise_to(bounds.lowest().0.min(bounds.max));
-    let level = damping.settle(now, steady, urgent, hold.is_none(), k);
+    let most = bounds.max.min(bounds.ceiling.unwrap_or(u32::MAX));
+    let level = damping.settle(now, steady, urgent, hold.is_none(), most, k);
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
     (terms.demand, state.demand) = (wanted, steady.max(urgent));
     let suffering = seen.backlog
@@ -100,28 +101,25 @@ fn demands(
         rates.steady = state.forecast.blind(rates.steady, blind, k);
     }
     let service = state.baseline.get().map(|h| h.mean.max(signals.starved));
-    let size = pod_size(settings, state.slots.get(k), service, k);
+    let streams = streams_in_slots(settings, signals.streams);
+    let size = pod_size(settings, state.slots, service, k);
     let capacity = Capacity { ready: input.pods.ready, starting: &input.pods.starting, cold_start };
-    let load = Load {
-        waiting: signals.waiting,
-        busy: signals.busy,
-        streams: signals.streams,
-        urgent: !signals.look.suspect,
-    };
+    let load = Load { waiting: signals.waiting, busy: signals.busy, streams, urgent: !signals.look.suspect };
     let (mut demand, mut terms) = demand::demand(now, size, rates, load, capacity, &k_now);
     let most = settings.max.min(state.foreign.ceiling().unwrap_or(u32::MAX));
     let ask = by_latency(settings, k, state, input, signals, (most, cold_start));
     demand.raise_steady(ask.earned, Trigger::Latency);
     demand.raise_urgent(ask.probe, Trigger::Latency);
+    // Where nothing is answered at all nobody knows what the present needs; each step is judged all the same.
     let needed = signals
         .look
-        .present
-        .map_or(0, |now| PodSize { service: Some(now.mean), ..size }.pods(rates.steady, signals.streams).0);
+        .mean
+        .map_or(u32::MAX, |mean| PodSize { service: Some(mean), ..size }.pods(rates.steady, streams).0);
     demand.raise_urgent(try_more(k, state, input, signals, (most.min(needed), cold_start)), Trigger::Trial);
     if input.wake {
         demand.raise_steady(1, demand.steady_by);
     }
-    (terms.steady, terms.urgent) = (demand.steady, demand.urgent);
+    (terms.steady, terms.urgent, terms.streams) = (demand.steady, demand.urgent, signals.streams);
     (demand, terms)
 }
 
@@ -159,16 +157,20 @@ fn try_more(
     (most, cold_start): (u32, f64),
 ) -> u32 {
     if signals.look.slow.is_none() {
-        state.trial = Trial::default();
+        let carried = std::mem::take(&mut state.trial).carried(signals.look.finished, input.pods.ready);
+        if let Some((rate, s0)) = carried.zip(state.baseline.get()) {
+            state.slots.carried(rate * s0.mean);
+        }
         return 0;
     }
     let known = signals.merged.unknown.is_none();
     let view = trial::View {
         fresh: if known { signals.merged.fresh as f64 } else { 0.0 },
         copes: signals.look.copes,
+        drains: signals.look.drains,
         present: signals.look.present,
         finished: signals.look.finished,
-        waiting: signals.waiting,
+        is_full: signals.look.crowded || signals.waiting >= f64::from(input.pods.ready),
         ready: input.pods.ready,
         is_starting: !input.pods.starting.is_empty(),
         most,
@@ -179,6 +181,7 @@ fn try_more(
         Tried::Helped(present) => {
             state.baseline.accept(present);
             (state.downstream, state.trial) = (Downstream::default(), Trial::default());
+            state.slots.forget();
             0
         }
     }
@@ -200,32 +203,6 @@ fn move_from(
         Some(reason) if level < current => (current, Some(Limit::Hold(reason))),
         _ if level < current || demand < level => (level, (demand < level).then_some(Limit::Damping)),
         _ => (level, None),
-    }
-}
-
-/// Falls asleep after a known silence, wakes at the first sign of somebody.
-fn sleep(settings: &Settings, state: &mut State, wakes: bool, now: Millis, signals: &Signals) {
-    if settings.scale_to_zero.is_none() {
-        (state.idle, state.asleep) = (None, false);
-        return;
-    }
-    let recent = state.window.sums(0, 60);
-    let asked =
-        wakes || recent.first + recent.retries > 0.0 || recent.busy + recent.waiting + recent.streams > 0.0;
-    if asked {
-        (state.idle, state.asleep) = (None, false);
-        return;
-    }
-    if signals.merged.unknown.is_some() {
-        state.idle = None; // silence that is not known to be silence starts again; who sleeps may sleep on
-        return;
-    }
-    let since = *state.idle.get_or_insert(now);
-    if let Some(zero) = settings.scale_to_zero {
-        state.asleep |= seconds_since(now, since) >= zero.after_seconds.max(60.0);
-    }
-    if state.asleep {
-        state.foreign.drop_floor();
     }
 }
 

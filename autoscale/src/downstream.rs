@@ -9,7 +9,8 @@ use crate::{baseline::Healthy, constants::Constants, math::ratio, window::Window
 use serde::{Deserialize, Serialize};
 
 /// The evidence, as it was when the downstream was found slow.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Evidence {
     /// p50 of the service time over its healthy value.
     pub slowdown: f64,
@@ -28,6 +29,8 @@ pub struct Downstream {
     slow: Option<Evidence>,
     /// Seconds for which the service time has looked healthy again.
     calm: f64,
+    /// Seconds for which no more slots have been busy than the arrivals explain.
+    idle: f64,
     /// Seconds in which it was slow and yet everything was answered; a bad minute between them only does not count.
     coped: f64,
 }
@@ -43,8 +46,17 @@ pub struct Look {
     pub accepted: Option<Healthy>,
     /// Whether everything was answered in the last minute, but for the usual errors.
     pub copes: bool,
+    /// Whether the process finishes more than arrives: it works off a queue, and the present is not how it will be.
+    pub drains: bool,
+    /// Whether more slots are busy than the arrivals explain, or somebody gave up lately. Requests that wait inside the
+    /// process are seen by this alone: the router has no queue of its own then.
+    pub crowded: bool,
+    /// Whether no more slots are busy than the arrivals explain, and nobody waits or gives up.
+    pub is_idle: bool,
     /// The service time of the last minute.
     pub present: Option<Healthy>,
+    /// Its mean alone, which needs no more than one answer.
+    pub mean: Option<f64>,
     /// Requests finished in the last minute.
     pub finished: f64,
 }
@@ -83,16 +95,16 @@ impl Downstream {
         // each request takes longer (Little's law).
         let little = ratio(recent.busy, done * s0.mean).unwrap_or(10.0);
         let enough = recent.busy >= 2.0 && before.finished >= f64::from(k.min_count);
-        let suspect =
-            enough && !service.throttled && little > k.slow_enter && done <= done_before * k.slow_rise;
+        let suspect = enough && little > k.slow_enter && done <= done_before * k.slow_rise;
         let slowdown = service.p50.map_or(1.0, |p| p / s0.p50);
-        if self.slow.is_none() && suspect && slowdown > k.slow_enter {
+        if self.slow.is_none() && suspect && !service.throttled && slowdown > k.slow_enter {
             self.slow = Some(Evidence { slowdown, busy: recent.busy, expected, completions: done });
-            (self.calm, self.coped) = (0.0, 0.0);
+            (self.calm, self.idle, self.coped) = (0.0, 0.0, 0.0);
         }
-        self.recover(slowdown, service, k);
-        let look = minute(window, service, k);
-        let accepted = self.cope(look, service.fresh, k);
+        let look = minute(window, service, s0, k);
+        self.recover(slowdown, service, look.is_idle, k);
+        let still_slow = service.p50.is_some() && slowdown >= k.slow_leave;
+        let accepted = self.cope(look, if still_slow { service.fresh } else { 0.0 }, k);
         Look { slow: self.slow, suspect: suspect || self.slow.is_some(), accepted, ..look }
     }
 
@@ -101,7 +113,13 @@ impl Downstream {
         Look { slow: self.slow, suspect: self.slow.is_some(), ..Look::default() }
     }
 
-    fn recover(&mut self, slowdown: f64, service: Service, k: &Constants) {
+    /// As fast as before for half a minute, or no more slots busy than arrivals explain for minutes: where next to nobody
+    /// asks, or nothing is finished, there is no new service time to see it by.
+    fn recover(&mut self, slowdown: f64, service: Service, is_idle: bool, k: &Constants) {
+        self.idle = if self.slow.is_some() && is_idle { self.idle + service.fresh } else { 0.0 };
+        if self.idle > IDLE {
+            *self = Self::default();
+        }
         if self.slow.is_none() || service.p50.is_none() || slowdown >= k.slow_leave {
             self.calm = 0.0;
             return;
@@ -124,18 +142,27 @@ impl Downstream {
     }
 }
 
+/// Seconds for which no more slots may be busy than the arrivals explain until nothing is slow any more.
+const IDLE: f64 = 300.0;
+/// Seconds of what is called the last minute here.
+pub(crate) const MINUTE: i64 = 58;
+
 /// What the last minute says about the process. The newest two seconds are left out: who arrived in them cannot have
 /// been answered, and more of them must not look like less coping.
-fn minute(window: &Window, service: Service, k: &Constants) -> Look {
-    let last = window.sums(2, 58);
+fn minute(window: &Window, service: Service, s0: Healthy, k: &Constants) -> Look {
+    let last = window.sums(2, MINUTE);
     let arrived = last.first + last.retries;
     let unusual = (last.errors - service.usual_errors * arrived).max(0.0);
     let copes = last.finished >= k.hold_completions * arrived
         && last.timeouts + unusual <= k.hold_timeouts * arrived
         && arrived > 0.0;
+    let explained = ratio(last.first, last.seconds).unwrap_or(0.0) * s0.mean;
+    let crowded = last.busy > k.slow_enter * explained || window.sums(2, 10).timeouts > 0.0;
+    let is_idle = last.busy <= k.slow_leave * explained && last.waiting + last.timeouts + unusual < 1.0;
     let mean = ratio(last.service, last.finished).filter(|mean| *mean > 0.0);
     let present = mean.zip(service.p50).map(|(mean, p50)| Healthy { mean, p50 });
-    Look { copes, present, finished: last.finished, ..Look::default() }
+    let drains = last.finished > 1.1 * arrived;
+    Look { copes, drains, crowded, is_idle, present, mean, finished: last.finished, ..Look::default() }
 }
 
 #[cfg(test)]
@@ -147,7 +174,14 @@ mod tests {
     fn second() -> Bucket {
         let mut service = Histogram::default();
         (0..100).for_each(|_| service.record(400.0));
-        Bucket { first_tries: 100, completed: 100, service_seconds: 40.0, service, ..Bucket::default() }
+        Bucket {
+            first_tries: 100,
+            completed: 100,
+            in_flight: 40,
+            service_seconds: 40.0,
+            service,
+            ..Bucket::default()
+        }
     }
 
     /// A window of so many such seconds and two that are like `newest`.
@@ -165,6 +199,8 @@ mod tests {
     const SLOW: Service =
         Service { p50: Some(0.4), healthy: None, throttled: false, usual_errors: 0.0, fresh: 1.0 };
 
+    const USUAL: Healthy = Healthy { mean: 0.2, p50: 0.2 };
+
     fn slow() -> Downstream {
         let evidence = Evidence { slowdown: 2.0, busy: 40.0, expected: 20.0, completions: 100.0 };
         Downstream { slow: Some(evidence), ..Downstream::default() }
@@ -174,14 +210,14 @@ mod tests {
     fn arrivals_that_nobody_can_have_answered_yet_are_no_sign_of_trouble() {
         let k = Constants::default();
         let surge = Bucket { first_tries: 400, ..second() };
-        assert!(minute(&window(60, surge), SLOW, &k).copes);
+        assert!(minute(&window(60, surge), SLOW, USUAL, &k).copes);
         let lost = Bucket { first_tries: 100, ..Bucket::default() };
         let mut before = window(60, second());
         for at in 62..72 {
             let buckets = vec![Bucket { second: at, ..lost }];
             before.merge(at + 1, &[Report { router: "a".into(), buckets, gone: false }], &k);
         }
-        assert!(!minute(&before, SLOW, &k).copes, "eight lost seconds of a minute are");
+        assert!(!minute(&before, SLOW, USUAL, &k).copes, "eight lost seconds of a minute are");
     }
 
     #[test]

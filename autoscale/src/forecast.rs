@@ -17,6 +17,7 @@ const CLIP: f64 = 3.0;
 
 /// The noise learned per scale.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Forecast {
     /// Variance of the difference of two successive means, per scale.
     variance: [f64; 5],
@@ -30,6 +31,7 @@ pub struct Forecast {
 
 /// Rates in requests per second, slope in requests/s².
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Rates {
     /// The steady rate.
     pub steady: f64,

@@ -8,7 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 /// A foreign change in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Override {
     replicas: u32,
     floor: bool,
@@ -22,6 +23,7 @@ struct Override {
 
 /// What is remembered about foreign changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Foreign {
     /// The newest change that was taken in, so that it is taken in once.
     seen: Option<Millis>,
@@ -43,7 +45,8 @@ impl Foreign {
     ///
     /// The same number again confirms what is in force. A change that the law finds when it begins is a floor: keeping
     /// pods that somebody asked for is the safe reading. So is a floor that is lowered but still lies above the demand:
-    /// whoever wants fewer spare pods does not want a limit.
+    /// whoever wants fewer spare pods does not want a limit. A ceiling that is raised and still lies below the demand stays
+    /// a ceiling: whoever allows two pods more does not ask for all.
     pub fn take(
         &mut self,
         now: Millis,
@@ -76,9 +79,11 @@ impl Foreign {
         let is_increase = change.replicas > before;
         let in_force = self.current.as_ref().filter(|o| o.floor && at < o.until);
         let lowered = in_force.is_some_and(|o| change.replicas < o.replicas) && change.replicas > demand;
+        let ceiling = self.current.as_ref().filter(|o| !o.floor && !o.yielded && at < o.until);
+        let raised = is_increase && ceiling.is_some() && change.replicas < demand;
         self.current = Some(Override {
             replicas: change.replicas,
-            floor: is_increase || lowered,
+            floor: (is_increase && !raised) || lowered,
             by: change.by.clone(),
             reason: change.reason.clone(),
             until,
@@ -178,6 +183,23 @@ mod tests {
         };
         assert_eq!(lower(20, 7), (Some(20), Some(20), None));
         assert_eq!(lower(20, 25), (None, None, Some(20)), "fewer than the law wants is a ceiling");
+    }
+
+    #[test]
+    fn a_ceiling_that_is_raised_stays_a_ceiling_while_it_lies_below_the_demand() {
+        let k = Constants::default();
+        let raise = |to: u32, demand: u32| {
+            let mut f = Foreign::default();
+            f.take(10_000, Some(15), 15, Some(&change(10, None, 4)), &k);
+            f.take(20_000, Some(4), demand, Some(&change(20, None, to)), &k);
+            (f.floor(), f.ceiling())
+        };
+        assert_eq!(raise(6, 15), (None, Some(6)));
+        assert_eq!(raise(6, 5), (Some(6), None), "more than the law wants is a floor");
+        let mut late = Foreign::default();
+        late.take(10_000, Some(15), 15, Some(&change(10, None, 4)), &k);
+        late.take(4_000_000, Some(4), 15, Some(&change(3_999, None, 6)), &k);
+        assert_eq!(late.floor(), Some(6), "no ceiling was in force any more");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// When each cause was last seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Holds {
     seen: BTreeMap<HoldReason, Millis>,
     /// Share of errors in arrivals as this process usually has it: a process that always answers some requests with an
@@ -44,9 +45,14 @@ impl Holds {
         let few = f64::from(k.min_count);
         // Timeouts belong to arrivals of half a minute ago. Taking those as the base also means that more arrivals now
         // can never end a hold.
-        let (gave_up, base) = (window.sums(0, 10), window.sums(30, 30));
+        let base = window.sums(30, 30);
         let base_rate = (base.first + base.retries) / base.seconds.max(1.0);
-        let timeouts = gave_up.timeouts > k.hold_timeouts * (base_rate * gave_up.seconds).max(few);
+        // One timeout is no ratio: two within ten seconds are, or three within a minute of which one is new.
+        let is_many = |seconds: i64, least: f64| {
+            let sums = window.sums(0, seconds);
+            sums.timeouts >= least && sums.timeouts > k.hold_timeouts * base_rate * sums.seconds
+        };
+        let timeouts = window.sums(0, 10).timeouts > 0.0 && (is_many(10, 2.0) || is_many(60, 3.0));
         let (recent, ended) = (window.sums(2, 28), window.sums(0, 28));
         let arrived = recent.first + recent.retries;
         let completions = arrived >= few && {
@@ -65,7 +71,8 @@ impl Holds {
                 self.seen.insert(cause, now);
             }
         }
-        self.seen.retain(|_, at| seconds_since(now, *at) < k.hold_release);
+        // What was seen later than now was seen by a clock that was wrong.
+        self.seen.retain(|_, at| *at <= now && seconds_since(now, *at) < k.hold_release);
         self.learn(arrived, ended.errors, seen);
         causes.iter().map(|(cause, _)| *cause).find(|cause| self.seen.contains_key(cause))
     }

@@ -14,7 +14,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 
 /// A step that waits to be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 struct Probe {
     at: Millis,
     from: u32,
@@ -45,6 +46,7 @@ pub struct Ask {
 
 /// What is remembered about latency-driven steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Latency {
     probe: Option<Probe>,
     misses: u32,
@@ -81,10 +83,13 @@ impl Latency {
         if !view.is_known {
             return Ask { probe: self.probe.map_or(0, |probe| probe.to), ..ask };
         }
+        // A clock that ran ahead once must not silence the term until its time has come.
+        self.blocked_until.take_if(|until| seconds_since(*until, now) > k.block.1);
         if self.blocked_until.is_some_and(|until| now < until) {
             return ask;
         }
         self.blocked_until = None;
+        self.probe.take_if(|probe| probe.at > now);
         let Some(p95) = view.p95.filter(|p| p.is_finite()) else {
             self.abandon();
             return ask;

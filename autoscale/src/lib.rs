@@ -8,7 +8,7 @@
 //!
 //! 1. [`window`]: merge the routers' one-second buckets; decide whether the signals can be trusted.
 //! 2. [`baseline`]: learn how long a request takes when nothing is wrong (S₀), per release.
-//! 3. [`downstream`]: is it our pods that are slow, or something behind them? ([`trial`]: or is it just how it is now?)
+//! 3. [`downstream`]: is it our pods that are slow ([`throttle`]), or something behind them? ([`trial`]: or is it just how it is now?)
 //! 4. [`forecast`] and [`demand`]: pods for the arrivals of now, of the cold start's end, and for the backlog.
 //! 5. [`latency`]: pods for a p95 target, and the proof that earlier steps helped.
 //! 6. [`hold`] and [`damping`]: what forbids scaling in, and how fast it may go.
@@ -41,8 +41,10 @@ mod reading;
 pub mod schedule;
 mod settings;
 mod signals;
+mod sleep;
 mod slots;
 mod state;
+pub mod throttle;
 pub mod trial;
 pub mod window;
 mod words;

@@ -34,11 +34,17 @@ pub(crate) struct MaxWindow(VecDeque<(Millis, u32)>);
 impl MaxWindow {
     /// Adds a value seen at `now`, forgets what is older than `keep` seconds and returns the maximum.
     pub(crate) fn push(&mut self, now: Millis, value: u32, keep: f64) -> u32 {
+        self.not_after(now);
         while self.0.back().is_some_and(|&(_, v)| v <= value) {
             self.0.pop_back();
         }
         self.0.push_back((now, value));
         self.max(now, keep)
+    }
+
+    /// What was seen later than now was seen by a clock that was wrong: it counts as seen now.
+    fn not_after(&mut self, now: Millis) {
+        self.0.iter_mut().rev().take_while(|(at, _)| *at > now).for_each(|(at, _)| *at = now);
     }
 
     /// The maximum of the last `keep` seconds; 0 when nothing was seen.
@@ -68,6 +74,14 @@ mod tests {
         assert_eq!(w.push(9_000, 4, 10.0), 9);
         assert_eq!(w.push(10_001, 1, 10.0), 4);
         assert_eq!(w.max(30_000, 10.0), 0);
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_once_does_not_keep_its_maximum_for_as_long() {
+        let mut w = MaxWindow::default();
+        w.push(86_400_000, 9, 10.0);
+        assert_eq!(w.push(1_000, 3, 10.0), 9);
+        assert_eq!(w.push(11_001, 3, 10.0), 3);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What one pod can do: slots, the time a request keeps one, requests per second.
-use crate::{constants::Constants, math::ceil, output::Trigger, settings::Settings};
+use crate::{constants::Constants, math::ceil, output::Trigger, settings::Settings, slots::Slots};
 
 /// What one pod can do, from the settings and what was learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,14 +57,21 @@ impl PodSize {
     }
 }
 
-/// The size of a pod from settings, learned slots and healthy service time.
-pub fn pod_size(settings: &Settings, learned_slots: f64, service: Option<f64>, k: &Constants) -> PodSize {
+/// Streams that keep a slot each. Who declares slots says so; where they are learned nobody knows whether an open stream
+/// costs anything (most wait for news), and if it does, requests wait and fewer slots are learned.
+pub(crate) fn streams_in_slots(settings: &Settings, open: f64) -> f64 {
+    Settings::usable(settings.concurrency).map_or(0.0, |_| open)
+}
+
+/// The size of a pod from settings, learned slots and healthy service time. Pods that a trial showed to be full with fewer
+/// requests than were declared do not have the slots that were declared.
+pub(crate) fn pod_size(settings: &Settings, slots: Slots, service: Option<f64>, k: &Constants) -> PodSize {
     let declared = Settings::usable(settings.concurrency);
     let rate = Settings::usable(settings.rpm).map(|rpm| rpm / 60.0);
     let slots = match (declared, rate) {
-        (Some(c), _) => Some(c),
+        (Some(c), _) => Some(slots.shown().map_or(c, |full| full.min(c))),
         (None, Some(_)) => None,
-        (None, None) => Some(learned_slots),
+        (None, None) => Some(slots.get(k)),
     };
     let service = service.filter(|s| s.is_finite() && *s > 0.0);
     PodSize { slots: slots.map(|c| c.max(1e-3)), service, rate, beta: k.beta, rounding: k.rounding }

@@ -8,7 +8,8 @@ use crate::{
     math::{Millis, ratio},
     signals::second_of,
     state::State,
-    window::Merged,
+    throttle,
+    window::{Merged, Sums},
 };
 
 /// Time constants of the fading histograms, in seconds: service time must show a slow database soon, p95 must not jump.
@@ -44,20 +45,28 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
     }
     let merged = state.window.merge(second_of(input.now), &input.reports, k);
     let fresh = merged.fresh as f64;
-    state.service.add(&merged.service, fresh, FADE.0);
-    state.latency_seen.add(&merged.latency, fresh, FADE.1);
+    state.service.add(&merged.service, fresh, FADE.0, 1.25 * f64::from(k.min_count));
+    state.latency_seen.add(&merged.latency, fresh, FADE.1, 0.0);
     let p50 = state.service.quantile(0.5, k).map(|ms| ms / 1000.0);
     let p95 = state.latency_seen.quantile(0.95, k);
     let s0 = state.baseline.get().filter(|_| state.baseline.is_own());
-    let throttled = input.hints.cpu_throttled.is_some_and(|share| share > k.throttled_high);
     // What is unknown moves no clock: neither recovery nor habit comes of seconds that nobody saw.
     let known = if merged.unknown.is_none() { fresh } else { 0.0 };
     let usual_errors = state.holds.usual_errors();
+    let pods = throttle::View {
+        share: input.hints.cpu_throttled,
+        is_fast: p50.zip(s0).is_none_or(|(p50, s0)| p50 < k.slow_leave * s0.p50),
+        ready: input.pods.ready,
+        finished: state.window.sums(2, 58).finished,
+        fresh: known,
+    };
+    let throttled = state.throttle.explains(pods, k);
     let service = Service { p50, healthy: s0, throttled, usual_errors, fresh: known };
     let look = state.downstream.look(&state.window, service, k);
     state.slots.pass(&input.pods, known, is_new);
     if let Some(present) = look.accepted {
         state.baseline.accept(present);
+        state.slots.forget();
     }
     let last = state.window.sums(0, 2);
     let recent = state.window.sums(0, 10);
@@ -74,8 +83,15 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
         streams: last.streams,
         wait_share,
         busy: recent.busy,
-        starved: ratio(recent.service, recent.finished).filter(|_| throttled).unwrap_or(0.0),
+        starved: starved(&recent, s0.filter(|_| throttled)),
     }
+}
+
+/// The present service time in seconds while the pods are short of CPU, at most twice the healthy one: the longer they are
+/// short of it the longer it becomes. 0 otherwise.
+fn starved(recent: &Sums, healthy: Option<Healthy>) -> f64 {
+    let present = ratio(recent.service, recent.finished);
+    healthy.zip(present).map_or(0.0, |(healthy, present)| present.min(2.0 * healthy.mean))
 }
 
 /// Learns S₀ and the slots of a pod from seconds that became complete.

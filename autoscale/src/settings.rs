@@ -23,7 +23,8 @@ pub struct Settings {
     /// 95th percentile of wait plus upstream time to stay under, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95: Option<f64>,
-    /// Requests that one pod serves at once (its slots). Learned when it is absent and `rpm` is absent too.
+    /// Requests that one pod serves at once (its slots), open streams among them. Learned when it is absent and `rpm` is
+    /// absent too; streams weigh nothing then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<f64>,
     /// Minimums by the clock on the wall.

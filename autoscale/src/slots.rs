@@ -16,12 +16,16 @@ const FULL_MEMORY: f64 = 6.0 * 3600.0;
 
 /// The slots of a pod, as learned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Slots {
     learned: Option<f64>,
     /// The most that a pod was seen to work on lately while requests were as fast as ever.
     proven: f64,
     /// What a full pod worked on, and for how many seconds more that counts.
     bound: (f64, f64),
+    /// What trials showed a full pod to work on, and for how many seconds more that counts.
+    #[serde(default)]
+    shown: (f64, f64),
     /// Ready pods, and for how many seconds there have been so many, with none coming or going.
     pods: (u32, f64),
 }
@@ -39,10 +43,32 @@ impl Slots {
             if same && pods.starting.is_empty() && pods.terminating == 0 { self.pods.1 } else { 0.0 };
         self.pods = (pods.ready, (settled + seconds).min(3600.0));
         self.proven *= (-seconds / PROVEN_MEMORY).exp();
-        self.bound.1 = (self.bound.1 - seconds).max(0.0);
-        if is_new_release {
-            (self.proven, self.bound) = (0.0, (0.0, 0.0));
+        for left in [&mut self.bound.1, &mut self.shown.1] {
+            *left = (*left - seconds).max(0.0);
         }
+        if is_new_release {
+            self.forget();
+        }
+    }
+
+    /// Forgets what was proven: a request takes another time now, so a pod may work on another number of them.
+    pub(crate) fn forget(&mut self) {
+        (self.proven, self.bound, self.shown) = (0.0, (0.0, 0.0), (0.0, 0.0));
+    }
+
+    /// Learns from a trial that pods were full with so many requests although the router saw none of them wait; what pods
+    /// prove afterwards counts again.
+    pub(crate) fn carried(&mut self, busy_per_pod: f64) {
+        if busy_per_pod.is_finite() && busy_per_pod > 0.0 {
+            let c = busy_per_pod.clamp(1.0, 1000.0);
+            self.learned = Some(self.learned.map_or(c, |before| before.min(c)));
+            (self.proven, self.bound, self.shown) = (0.0, (c, FULL_MEMORY), (c, FULL_MEMORY));
+        }
+    }
+
+    /// The most that a pod can work on, as trials showed within the last hours.
+    pub(crate) fn shown(self) -> Option<f64> {
+        (self.shown.1 > 0.0 && self.shown.0.is_finite()).then(|| self.shown.0.clamp(1.0, 1000.0))
     }
 
     /// Learns from pods whose requests are as fast as ever how much they can work on at once.
@@ -50,6 +76,7 @@ impl Slots {
         if self.pods.1 > SETTLED {
             self.proven = self.proven.max(busy_per_pod.clamp(0.0, 1000.0));
             self.bound.0 = self.bound.0.max(self.proven);
+            self.shown.0 = self.shown.0.max(self.proven);
         }
     }
 

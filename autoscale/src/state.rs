@@ -8,9 +8,10 @@ use crate::{
     foreign::Foreign,
     hold::Holds,
     latency::Latency,
-    math::Millis,
+    math::{Millis, ratio},
     signals::{CELLS, quantile},
     slots::Slots,
+    throttle::Throttle,
     trial::Trial,
     window::Window,
 };
@@ -25,6 +26,7 @@ pub struct State {
     pub(crate) service: Fading,
     pub(crate) latency_seen: Fading,
     pub(crate) baseline: Baseline,
+    pub(crate) throttle: Throttle,
     pub(crate) downstream: Downstream,
     pub(crate) trial: Trial,
     pub(crate) forecast: Forecast,
@@ -37,7 +39,9 @@ pub struct State {
     pub(crate) replicas: Option<u32>,
     /// The last demand, before holds and bounds.
     pub(crate) demand: u32,
-    /// Since when nobody has asked for anything.
+    /// When the law last looked.
+    pub(crate) looked: Option<Millis>,
+    /// Since when nobody has asked for anything, less the time for which that was not known.
     pub(crate) idle: Option<Millis>,
     pub(crate) asleep: bool,
 }
@@ -47,9 +51,12 @@ pub struct State {
 pub(crate) struct Fading([f32; CELLS]);
 
 impl Fading {
-    /// Lets the past fade by `seconds` with a time constant, and adds counts.
-    pub(crate) fn add(&mut self, counts: &[u32; CELLS], seconds: f64, time_constant: f64) {
-        let keep = (-seconds / time_constant).exp() as f32;
+    /// Lets the past fade by `seconds` with a time constant, and adds counts. The past does not fade below `least` requests:
+    /// where few arrive it reaches further back.
+    pub(crate) fn add(&mut self, counts: &[u32; CELLS], seconds: f64, time_constant: f64, least: f64) {
+        let (total, new): (f32, u64) = (self.0.iter().sum(), counts.iter().map(|&n| u64::from(n)).sum());
+        let spare = ratio(least - new as f64, f64::from(total)).unwrap_or(0.0).clamp(0.0, 1.0);
+        let keep = (-seconds / time_constant).exp().max(spare) as f32;
         for (mine, &new) in self.0.iter_mut().zip(counts) {
             *mine = (*mine * keep + new as f32).clamp(0.0, 1e9);
         }

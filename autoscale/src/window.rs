@@ -22,6 +22,7 @@ const ABSURD: u32 = 10_000_000;
 
 /// One merged second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Second {
     at: i64,
     first: u32,
@@ -52,6 +53,7 @@ pub struct Merged {
 
 /// The merged signals of the last minute and a half.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Window {
     ring: Vec<Second>,
     /// The newest second of each router.
@@ -92,7 +94,7 @@ impl Window {
             _ => 0,
         };
         if let Some(fault) = self.doubts(now, reports, k) {
-            merged.unknown = Some(fault);
+            merged.unknown.get_or_insert(fault);
         }
         merged
     }
@@ -104,7 +106,12 @@ impl Window {
         // Who comes back under an old name left nothing out while it was gone.
         let (mut last, mut follows, mut fault) = (counted, known.is_some(), None);
         for b in &report.buckets {
-            if b.second <= last || b.second > now.saturating_add(1) {
+            if b.second <= last {
+                continue;
+            }
+            if b.second > now.saturating_add(1) {
+                // A clock that is ahead by more than a second or two: nobody knows when this was.
+                fault = fault.or(Some(Unknown::Contradictory));
                 continue;
             }
             if follows && b.second > last.saturating_add(1) {

@@ -27,17 +27,17 @@ fn late(outcome: &Outcome, from: usize, to: usize) -> f64 {
 fn a_process_that_is_twice_as_slow_for_good_gets_its_pods_after_a_trial() {
     // No release says so, and seven pods cannot answer everything: nothing but more pods can show that they help.
     let (outcome, words) = live(7_200, Event::Slow { from: 1_200, to: u32::MAX, factor: 2.0, slots: 1e9 });
-    assert!(late(&outcome, 1_300, 3_000) > 0.9, "the case is as bad as it is meant to be");
-    assert!(late(&outcome, 6_000, 7_190) < 0.03, "only single requests take more than a second: {words:?}");
+    assert!(late(&outcome, 1_250, 1_550) > 0.9, "the case is as bad as it is meant to be");
+    assert!(late(&outcome, 3_000, 7_190) < 0.03, "only single requests take more than a second: {words:?}");
     assert!(outcome.samples[7_000].ready < 20, "(40 + √40)/4 = 11.6: {words:?}");
 }
 
 #[test]
 fn a_database_that_is_slow_for_good_is_given_a_few_steps_in_hours() {
     let (outcome, words) = live(21_600, Event::Slow { from: 1_200, to: u32::MAX, factor: 5.0, slots: 28.0 });
-    // 7, and after 40, 80 and 160 minutes a fifth more.
+    // 7, and after 5, 15, 45 and 135 minutes more a fifth more.
     let most = outcome.samples[3_000..].iter().map(|s| s.desired).max();
-    assert_eq!(most, Some(14), "{words:?}");
+    assert_eq!(most, Some(17), "{words:?}");
 }
 
 #[test]
@@ -51,5 +51,5 @@ fn a_slow_database_with_a_little_room_is_given_that_room_and_no_crowd() {
     // 28 slots are busy, 40 could make progress at once: the first steps do help, and still it is the database.
     let (outcome, words) = live(14_400, Event::Slow { from: 1_200, to: u32::MAX, factor: 5.0, slots: 40.0 });
     let most = outcome.samples[3_000..].iter().map(|s| s.desired).max();
-    assert!(most.is_some_and(|most| (9..=17).contains(&most)), "{most:?}: {words:?}");
+    assert!(most.is_some_and(|most| (9..=21).contains(&most)), "{most:?}: {words:?}");
 }

@@ -1,5 +1,6 @@
 //! A tiny world for tests: one or two routers, seconds that pass, and what they report.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+pub mod cpu;
 pub mod life;
 
 use autoscale::{
