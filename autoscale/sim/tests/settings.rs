@@ -33,6 +33,22 @@ fn requests_per_minute_alone_follow_a_step() {
 }
 
 #[test]
+fn requests_per_minute_alone_ask_for_what_they_say_on_flat_traffic() {
+    let trace = Trace::new("flat", "", 5, vec![300.0; 7_200]);
+    let rpm = play(&trace, Settings { rpm: Some(600.0), ..of(&trace) });
+    assert!(rpm.most <= 40, "300/s at 10/s and pod are 30: {rpm:?}");
+    assert!(rpm.violations_pct < 0.1, "{rpm:?}");
+}
+
+#[test]
+fn a_burst_of_one_second_buys_no_crowd() {
+    let rate = |second: u16| if second % 300 == 299 && second > 600 { 200.0 } else { 20.0 };
+    let trace = Trace::new("burst", "", 5, (0..14_400).map(rate).collect());
+    let burst = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
+    assert!(burst.most <= 50 && burst.pod_hours < 20.0, "{burst:?}");
+}
+
+#[test]
 fn slots_that_nobody_declared_are_learned_from_full_pods() {
     let trace = trace("step");
     let declared = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
