@@ -49,6 +49,19 @@ fn a_burst_of_one_second_buys_no_crowd() {
 }
 
 #[test]
+fn slots_that_were_declared_and_are_not_there_are_not_counted_on() {
+    let trace = Trace::new("flat", "", 5, vec![100.0; 14_400]);
+    for (declared, most) in [(6.0, 0.3), (8.0, 0.3), (20.0, 1.0)] {
+        let mut law = Keelway::new(&trace, Constants::default());
+        law.settings = Settings { concurrency: Some(declared), ..of(&trace) };
+        let four = score(&run(&trace, &mut law));
+        assert!(four.violations_pct < most, "{declared}: {four:?}");
+        let words = law.last.map(|d| d.to_string()).unwrap_or_default();
+        assert!(words.contains("FewerSlots: pods are full with"), "{declared}: {words}");
+    }
+}
+
+#[test]
 fn slots_that_nobody_declared_are_learned_from_full_pods() {
     let trace = trace("step");
     let declared = play(&trace, Settings { concurrency: Some(4.0), ..of(&trace) });
