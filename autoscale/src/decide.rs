@@ -24,7 +24,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let now = input.now.as_millisecond();
     let current = state.replicas.unwrap_or(input.replicas);
     let mut damping = state.damping.take().unwrap_or_else(|| Damping::start(now, current, k));
-    let signals = read(k, state, input, now);
+    let signals = read(settings, k, state, input, now);
     let news = state.foreign.take(now, state.replicas, state.demand, input.foreign.as_ref(), k);
     // Who lowers their own floor has scaled in already; the law neither undoes it nor does it again in steps.
     let current = news.lowered.unwrap_or(current);
@@ -231,6 +231,9 @@ fn conditions(
         all.push(Condition::AtMaximum { wanted });
     }
     all.extend(state.latency.condition(now));
+    let declared =
+        Settings::usable(settings.concurrency).zip(state.slots.shown()).filter(|(d, seen)| seen < d);
+    all.extend(declared.map(|(declared, seen)| Condition::FewerSlots { declared, seen }));
     all.extend(bigger_pod(settings, k, state, input, signals).map(|why| Condition::ScaleUpAdvised { why }));
     all
 }

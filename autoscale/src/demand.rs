@@ -138,12 +138,16 @@ fn expected_backlog(
     capacity: Capacity<'_>,
     k: &Constants,
 ) -> f64 {
+    if size.slots.is_none() {
+        // What one pod shall serve says nothing about what it can: only requests that wait are a backlog.
+        return load.waiting;
+    }
     let horizon = capacity.cold_start.clamp(0.0, 300.0);
     let step = (horizon / 16.0).max(0.5);
     let (mut waiting, mut t) = (load.waiting, 0.0);
     while t < horizon {
         let able = size.capacity(capacity.in_seconds(now, t), load.streams);
-        waiting = (waiting + (rates.at(t, k.forecast_cap) - able) * step).max(0.0);
+        waiting = (waiting + (rates.lasting_at(t, k.forecast_cap) - able) * step).max(0.0);
         t += step;
     }
     waiting
@@ -170,7 +174,7 @@ mod tests {
         let size = PodSize { slots: Some(4.0), service: None, rate: None, beta: 1.0, rounding: 0.0 };
         let load = Load { busy: 20.0, waiting: 10.0, ..Load::default() };
         let capacity = Capacity { ready: 1, starting: &[], cold_start: 25.0 };
-        let rates = Rates { steady: 3.0, fast: 3.0, slope: 0.0 };
+        let rates = Rates { steady: 3.0, fast: 3.0, lasting: 3.0, slope: 0.0 };
         assert_eq!(demand(0, size, rates, load, capacity, &Constants::default()).0.steady, 8);
     }
 

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 const SCALES: [i64; 5] = [1, 2, 4, 8, 16];
 /// Seconds in which the memory of noise halves, more or less (time constant of the moving average).
 const MEMORY: f64 = 1800.0;
+/// How far the mean of a jump may lie above the smaller of its halves to be expected to last: a steep slope does by a
+/// third, a burst by everything.
+const LASTING: f64 = 1.5;
 /// Deviations at which one observation stops adding to the noise: what stands out is news, not noise.
 const CLIP: f64 = 3.0;
 
@@ -37,6 +40,8 @@ pub struct Rates {
     pub steady: f64,
     /// The largest recent rate that stands out from the steady one, or the steady one.
     pub fast: f64,
+    /// The same for jumps that both halves of their seconds show: a burst of one second is not expected to go on.
+    pub lasting: f64,
     /// The rise per second that is believed; never negative.
     pub slope: f64,
 }
@@ -45,6 +50,15 @@ impl Rates {
     /// The rate to expect in `seconds`, at most `cap` times the rate of now.
     pub fn at(&self, seconds: f64, cap: f64) -> f64 {
         let now = self.fast.max(self.steady);
+        self.rising(now, seconds, cap)
+    }
+
+    /// The same without what may be over in a second: what a queue is expected to get.
+    pub fn lasting_at(&self, seconds: f64, cap: f64) -> f64 {
+        self.rising(self.lasting.max(self.steady), seconds, cap)
+    }
+
+    fn rising(&self, now: f64, seconds: f64, cap: f64) -> f64 {
         (now + self.slope * seconds.max(0.0)).min(now * cap.max(1.0))
     }
 }
@@ -66,7 +80,7 @@ impl Forecast {
         let steady = ((k.steady_count / long.max(1e-9)) as i64).clamp(k.steady_window.0, k.steady_window.1);
         let first = window.rate(0, steady, 0.0);
         let echo = window.rate(0, steady, k.retry_cap) - first;
-        let mut rates = Rates { steady: first, fast: first, slope: 0.0 };
+        let mut rates = Rates { steady: first, fast: first, lasting: first, slope: 0.0 };
         for (i, &w) in SCALES.iter().enumerate() {
             if window.age() < 2 * w {
                 break;
@@ -76,7 +90,14 @@ impl Forecast {
             let sigma = noise.sqrt();
             if m0 - first > doubt * k.significance * sigma {
                 // One deviation less than what was counted: the largest of many counts is too large.
-                rates.fast = rates.fast.max(m0 - (m0 / w as f64).sqrt());
+                let jump = m0 - (m0 / w as f64).sqrt();
+                rates.fast = rates.fast.max(jump);
+                if w > 1 {
+                    // Both halves must show it, or it was a burst that is over as soon as it was seen.
+                    let half = w as usize / 2;
+                    let both = mean(0, half).min(mean(1, half));
+                    rates.lasting = rates.lasting.max(jump.min(both * LASTING));
+                }
             }
             // The three rises must be alike, or it is a step with noise on both sides. The newest may be larger: it counts
             // no more than the smaller of the others, so that more requests now never speak against a slope.
@@ -96,7 +117,9 @@ impl Forecast {
         let keep = (-seconds / k.trend_memory).exp();
         self.slow = Some(first + (slow - first) * keep).filter(|s| s.is_finite());
         self.seen = (self.seen + seconds).min(MEMORY);
-        (rates.steady, rates.fast) = (rates.steady + echo, rates.fast + echo);
+        for rate in [&mut rates.steady, &mut rates.fast, &mut rates.lasting] {
+            *rate += echo;
+        }
         self.last = rates;
         rates
     }
@@ -162,6 +185,18 @@ mod tests {
                 assert!(r.fast > 240.0, "after {n} s: {r:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_burst_of_one_second_is_believed_and_not_expected_to_last() {
+        for n in 0..4 {
+            let mut burst = vec![1_000];
+            burst.extend(vec![100; n]);
+            let r = after(&minute_then(&burst));
+            assert!(r.lasting < 190.0, "{n} s after it: {r:?}");
+        }
+        assert!(after(&minute_then(&[1_000])).fast > 900.0);
+        assert!(after(&minute_then(&[1_000, 1_000])).lasting > 900.0, "two seconds are no burst");
     }
 
     #[test]

@@ -155,6 +155,13 @@ pub enum Condition {
         /// The sign seen.
         why: ScaleUpSign,
     },
+    /// Pods were seen full with fewer requests at once than `concurrency` declares; the number seen is counted with.
+    FewerSlots {
+        /// Slots declared.
+        declared: f64,
+        /// Slots seen.
+        seen: f64,
+    },
     /// More pods did not lower the latency twice; the latency target is set aside for a while.
     LatencyBlocked {
         /// Pods beyond which the latency did not fall.

@@ -6,6 +6,7 @@ use crate::{
     hold::ERRORS_USUAL,
     input::Input,
     math::{Millis, ratio},
+    settings::Settings,
     signals::second_of,
     state::State,
     throttle,
@@ -38,7 +39,7 @@ pub struct Signals {
 }
 
 /// Merges the reports and learns from them.
-pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals {
+pub fn read(settings: &Settings, k: &Constants, state: &mut State, input: &Input, now: Millis) -> Signals {
     let is_new = state.baseline.release(now, &input.release, k);
     if is_new && state.downstream.is_healthy() {
         state.downstream = Downstream::default();
@@ -73,6 +74,7 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
     let wait_share = ratio(recent.wait, recent.wait + recent.service).unwrap_or(0.0);
     if merged.fresh > 0 && merged.unknown.is_none() {
         learn(k, state, input, &merged, &look, (p50, s0, wait_share));
+        contradict(settings, k, state, input, known, (p50, s0, look.suspect));
     }
     Signals {
         merged,
@@ -92,6 +94,22 @@ pub fn read(k: &Constants, state: &mut State, input: &Input, now: Millis) -> Sig
 fn starved(recent: &Sums, healthy: Option<Healthy>) -> f64 {
     let present = ratio(recent.service, recent.finished);
     healthy.zip(present).map_or(0.0, |(healthy, present)| present.min(2.0 * healthy.mean))
+}
+
+/// Notes whether pods are full with fewer requests than were declared, while those are as fast as ever.
+fn contradict(
+    settings: &Settings,
+    k: &Constants,
+    state: &mut State,
+    input: &Input,
+    fresh: f64,
+    (p50, s0, suspect): (Option<f64>, Option<Healthy>, bool),
+) {
+    let Some(declared) = Settings::usable(settings.concurrency) else { return };
+    let (recent, pods) = (state.window.sums(0, 10), f64::from(input.pods.ready.max(1)));
+    let is_fast = p50.zip(s0).is_some_and(|(p50, s0)| p50 < k.slow_leave * s0.p50) && !suspect;
+    let is_full = is_fast && recent.waiting >= pods;
+    state.slots.full_below(declared, (recent.busy + recent.streams) / pods, is_full, fresh);
 }
 
 /// Learns S₀ and the slots of a pod from seconds that became complete.

@@ -14,6 +14,11 @@ const PROVEN_MEMORY: f64 = 1800.0;
 /// Seconds for which pods that were full bound the slots.
 const FULL_MEMORY: f64 = 6.0 * 3600.0;
 
+/// Share of the declared slots below which full pods contradict them, and for how many seconds they must.
+const BELOW: f64 = 0.75;
+/// See [`BELOW`].
+const BELOW_FOR: f64 = 30.0;
+
 /// The slots of a pod, as learned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,9 +28,11 @@ pub(crate) struct Slots {
     proven: f64,
     /// What a full pod worked on, and for how many seconds more that counts.
     bound: (f64, f64),
-    /// What trials showed a full pod to work on, and for how many seconds more that counts.
+    /// What trials showed a full pod to work on, or long waits at declared slots that are not there, and for how many seconds more that counts.
     #[serde(default)]
     shown: (f64, f64),
+    /// For how many seconds pods have been full with fewer requests than were declared.
+    below: f64,
     /// Ready pods, and for how many seconds there have been so many, with none coming or going.
     pods: (u32, f64),
 }
@@ -66,7 +73,7 @@ impl Slots {
         }
     }
 
-    /// The most that a pod can work on, as trials showed within the last hours.
+    /// The most that a pod can work on, whatever was declared, as was shown within the last hours.
     pub(crate) fn shown(self) -> Option<f64> {
         (self.shown.1 > 0.0 && self.shown.0.is_finite()).then(|| self.shown.0.clamp(1.0, 1000.0))
     }
@@ -88,6 +95,18 @@ impl Slots {
             let to = busy_per_pod.max(self.proven).min(c);
             self.learned = Some((0.95 * c + 0.05 * to).clamp(1.0, 1000.0));
             self.bound = (to, FULL_MEMORY);
+        }
+    }
+
+    /// Notes pods that are full with fewer requests and streams than were declared, or not. It takes a while without a break
+    /// to be believed, and a quarter less than declared: a mean over pods that are not all full is below the truth.
+    pub(crate) fn full_below(&mut self, declared: f64, in_pod: f64, is_full: bool, seconds: f64) {
+        let is_below = is_full && self.pods.1 > SETTLED && in_pod >= 0.5 && in_pod < BELOW * declared;
+        self.below = if is_below { self.below + seconds } else { 0.0 };
+        if self.below > BELOW_FOR {
+            let c = in_pod.clamp(1.0, 1000.0);
+            let most = if self.shown.1 > 0.0 { self.shown.0.max(c) } else { c };
+            self.shown = (most, FULL_MEMORY);
         }
     }
 

@@ -94,6 +94,11 @@ impl Display for Condition {
             }
             Self::AtMaximum { wanted } => write!(f, "AtMaximum: {wanted} pods are wanted"),
             Self::ScaleUpAdvised { why } => write!(f, "ScaleUpAdvised: {why}"),
+            Self::FewerSlots { declared, seen } => write!(
+                f,
+                "FewerSlots: pods are full with {seen:.1} requests at once, not with the {declared:.0} of `concurrency`; \
+                 lower it, or give the pods as many workers"
+            ),
             Self::LatencyBlocked { saturation, left_seconds } => write!(
                 f,
                 "LatencyBlocked: more than {saturation} pods did not lower the latency; tried again in {left_seconds:.0} s"
