@@ -72,7 +72,7 @@ impl Answer {
             match self.upload.take().filter(|upload| upload.ended().is_none()) {
                 // A connection that still carries a body is of no use to anybody else.
                 Some(upload) => {
-                    upload.end_soon(sender, if code.is_none() { self.limit } else { Duration::ZERO });
+                    upload.end_soon(sender, self.limit, code.is_some());
                 }
                 None if code.is_none() => record.keep(sender),
                 None => {}

@@ -151,11 +151,13 @@ async fn http2<I>(
         () = peer.streams.abused() => return,
     }
     connection.as_mut().graceful_shutdown();
-    // Answers that are under way are not idle; what is left then is what the client does not take.
+    // It has time to answer; after that what is left is what the client does not take. Answers under way are not idle.
     let unread = async {
+        tokio::time::sleep(patience.reading).await;
         peer.streams.idle(patience.reading).await;
     };
     tokio::select! {
+        biased;
         _ = connection => {}
         () = unread => {}
         () = peer.streams.abused() => {}

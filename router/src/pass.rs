@@ -22,6 +22,9 @@ use crate::websocket;
 /// For so long a pod's work is counted after its client has stopped waiting.
 const ABANDONED: Duration = Duration::from_mins(10);
 
+/// So many connections of the pool may be found to be at their end before a new one is made.
+const STALE: u32 = 3;
+
 /// What a pod has said, or will.
 type Answering = Pin<Box<dyn Future<Output = Said>>>;
 
@@ -58,7 +61,7 @@ pub async fn pass_on(
         websocket::ask(&mut request, http2, || record.worker.draw_long());
     }
     let is_harmless = upload.is_none() && request.method().is_idempotent();
-    let mut tried = None;
+    let (mut tried, mut stale) = (None, STALE);
     loop {
         let (mut sender, is_reused) = match pick::connection(record, protocol, tried).await {
             Ok(found) => found,
@@ -91,7 +94,18 @@ pub async fn pass_on(
             (Ok(_), None) => return Err(Code::H99.into()),
             (Err(error), _) => error,
         };
-        let again = error.take_message().or_else(|| spare.filter(|_| is_unseen(error.error(), http2)));
+        let unsent = error.take_message();
+        let unsent = match unsent {
+            Some(unsent) if is_reused && stale > 0 => {
+                // The connection was at its end, and nothing of the request was written: no try is used up.
+                stale -= 1;
+                record.leave_pod();
+                request = unsent;
+                continue;
+            }
+            unsent => unsent,
+        };
+        let again = unsent.or_else(|| spare.filter(|_| is_unseen(error.error(), http2)));
         if let (Some(again), None) = (again, tried) {
             // A connection that was closed while it was idle says nothing about the pod.
             tried = if is_reused { Some(0) } else { record.pod_id() };
@@ -121,7 +135,11 @@ fn is_unseen(error: &hyper::Error, http2: bool) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
     match source {
         Some(h2) => h2.is_go_away() || h2.is_io() || h2.reason() == Some(h2::Reason::REFUSED_STREAM),
-        None => !http2 && code_of(error) != Code::H17,
+        // Of HTTP/2 only the connection's end comes as an error of the system.
+        None if http2 => {
+            std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+        }
+        None => code_of(error) != Code::H17,
     }
 }
 

@@ -161,7 +161,7 @@ impl Pool {
     }
 
     async fn socket(&self, pod: &Endpoint, within: Duration) -> Result<(TcpStream, Open), Code> {
-        if self.open.get() >= self.most {
+        if self.open.get() >= self.most && !self.evict() {
             return Err(Code::H11);
         }
         self.open.set(self.open.get() + 1);
@@ -197,7 +197,9 @@ impl Pool {
                     _ = &mut connection => return,
                     () = heard.look.notified() => {
                         let most = u32::try_from(connection.current_max_send_streams()).unwrap_or(SHARE);
-                        heard.requests.set(most.clamp(1, SHARE));
+                        if heard.requests.get() > 0 {
+                            heard.requests.set(most.clamp(1, SHARE));
+                        }
                         if connection.is_extended_connect_protocol_enabled() {
                             heard.websockets.set(true);
                             heard.told.notify_waiters();
@@ -211,6 +213,19 @@ impl Pool {
         let share = Share::of(&shared);
         self.shared.borrow_mut().entry(pod.id).or_default().push(shared);
         Ok(Sender::Http2(share))
+    }
+
+    /// Closes one connection that nobody uses, if there is any; it is counted until it is closed, a moment later.
+    fn evict(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        if idle.values_mut().any(|connections| connections.pop().is_some()) {
+            return true;
+        }
+        let mut shared = self.shared.borrow_mut();
+        shared.values_mut().any(|connections| {
+            let unused = connections.iter().position(|connection| connection.used.get() == 0);
+            unused.map(|at| connections.swap_remove(at)).is_some()
+        })
     }
 
     /// Closes what nothing used for a while.

@@ -62,10 +62,17 @@ impl Sender {
         }
     }
 
-    /// Breaks off what is under way. A share of HTTP/2 ends with its request.
+    /// Whether it is a share of a connection of HTTP/2.
+    pub fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
+    /// Breaks off what is under way. A stream of HTTP/2 that is stuck cannot be: its connection gets no more requests, and
+    /// is closed when those on it are over.
     pub fn abort(self) {
-        if let Self::Http1(_, task) = self {
-            task.abort();
+        match self {
+            Self::Http1(_, task) => task.abort(),
+            Self::Http2(share) => share.0.settings.requests.set(0),
         }
     }
 
@@ -73,7 +80,7 @@ impl Sender {
     pub async fn allows_websockets(&self, within: Duration) -> bool {
         let Self::Http2(share) = self else { return true };
         let settings = &share.0.settings;
-        settings.asked.set(settings.asked.get() + 1);
+        let _asks = Asks::of(settings);
         // It may be known already.
         settings.look.notify_one();
         let told = async {
@@ -81,9 +88,7 @@ impl Sender {
                 settings.told.notified().await;
             }
         };
-        let is_told = tokio::time::timeout(within.min(SETTINGS), told).await.is_ok();
-        settings.asked.set(settings.asked.get() - 1);
-        is_told
+        tokio::time::timeout(within.min(SETTINGS), told).await.is_ok()
     }
 }
 
@@ -104,6 +109,22 @@ impl Settings {
     pub(crate) fn new() -> Self {
         let (websockets, asked, requests) = (Cell::new(false), Cell::new(0), Cell::new(SHARE));
         Self { made: Instant::now(), websockets, requests, told: Notify::new(), asked, look: Notify::new() }
+    }
+}
+
+/// Somebody wants to know what a pod allows, until this is dropped.
+struct Asks(Rc<Settings>);
+
+impl Asks {
+    fn of(settings: &Rc<Settings>) -> Self {
+        settings.asked.set(settings.asked.get() + 1);
+        Self(settings.clone())
+    }
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.0.asked.set(self.0.asked.get() - 1);
     }
 }
 

@@ -87,7 +87,8 @@ impl Table {
             let stats =
                 table.known.get(route.name.as_str()).or(known).map_or_else(Arc::default, |k| k.stats.clone());
             table.add(index, &route);
-            let live = Live::new(route, stats, known);
+            let route_name = route.name.clone();
+            let live = Live::new(route, stats, [table.known.get(route_name.as_str()), known]);
             let entry = table.known.entry(live.route.name.as_str().into());
             let entry = entry.or_insert_with(|| Known::of(&live.stats));
             entry.pods.extend(live.pods());
@@ -211,10 +212,15 @@ pub fn publish(tables: &ArcSwap<Table>, table: Table) {
 }
 
 impl Live {
-    fn new(route: Route, stats: Arc<RouteStats>, known: Option<&Known>) -> Self {
+    fn new(route: Route, stats: Arc<RouteStats>, known: [Option<&Known>; 2]) -> Self {
+        // One address is one pod, also where several routes of a name or several backends lead to it.
+        let made = std::cell::RefCell::new(HashMap::<SocketAddr, Arc<Endpoint>>::new());
         let pod = |address: &SocketAddr, is_held: bool| {
-            let known = known.and_then(|k| k.pods.get(address)).cloned();
-            let pod = known.unwrap_or_else(|| Arc::new(Endpoint::new(*address)));
+            let known = known.iter().flatten().find_map(|known| known.pods.get(address)).cloned();
+            let pod = known.unwrap_or_else(|| {
+                let new = || Arc::new(Endpoint::new(*address));
+                made.borrow_mut().entry(*address).or_insert_with(new).clone()
+            });
             pod.hold(is_held);
             pod
         };

@@ -5,6 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, Result};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Version;
@@ -14,10 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::code::Code;
+use crate::endpoint::Endpoint;
 use crate::flow::Reads;
 use crate::record::{Record, Work};
 use crate::route::Protocol;
 use crate::sender::Sender;
+use crate::table::Live;
+use crate::worker::Worker;
 
 /// What is read at a time.
 const PIECE: usize = 16 * 1024;
@@ -41,13 +46,20 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) 
             tokio::time::sleep(drain).await;
         };
         let pod_of = record.work.as_ref().and_then(Work::place).map(|place| place.endpoint().clone());
-        let drain = record.live().map(|live| live.route.limits).unwrap_or_default().drain;
+        let (has_pod, drain) =
+            (pod_of.is_some(), record.live().map(|live| live.route.limits).unwrap_or_default().drain);
+        let (worker, of) = (record.worker.clone(), record.route.clone());
         let left = async {
-            match pod_of {
-                Some(pod) => pod.gone().await,
-                None => std::future::pending().await,
+            let mut pod = pod_of;
+            while let Some(one) = pod {
+                one.gone().await;
+                tokio::time::sleep(drain).await;
+                // It may have been away for a moment only.
+                pod = newest(&worker, of.as_deref(), one.address);
             }
-            tokio::time::sleep(drain).await;
+            if !has_pod {
+                std::future::pending::<()>().await;
+            }
         };
         let code = match tokio::try_join!(pod, client) {
             Ok((pod, client)) => tokio::select! {
@@ -60,6 +72,13 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) 
         record.end(code);
         drop(sender);
     });
+}
+
+/// The pod of this address in the newest table.
+fn newest(worker: &Worker, of: Option<&Live>, address: SocketAddr) -> Option<Arc<Endpoint>> {
+    let table = worker.tables.load();
+    let live = table.successor(of?)?;
+    live.backends.iter().flatten().find(|pod| pod.address == address).cloned()
 }
 
 /// Whether both sides are sockets: no TLS and no HTTP/2 around the bytes.

@@ -66,9 +66,10 @@ impl Upload {
         self.moved.get()
     }
 
-    /// The answer is over, and the body is not: it may go on as long as it moves, and is ended then. `limit` is for
-    /// standstill.
-    pub fn end_soon(self: Rc<Self>, sender: Sender, limit: Duration) {
+    /// The answer is over, and the body is not: it may go on as long as it moves, with `limit` for standstill; at once where
+    /// the client `has_left`, except in HTTP/2, where the library ends the stream by itself if it can.
+    pub fn end_soon(self: Rc<Self>, sender: Sender, limit: Duration, has_left: bool) {
+        let limit = if has_left && !sender.is_http2() { Duration::ZERO } else { limit };
         tokio::task::spawn_local(async move {
             tokio::select! {
                 () = self.sent() => {}

@@ -182,10 +182,19 @@ async fn a_connection_of_http2_that_asks_for_nothing_ends() {
     let router = patient(&route("a", echo("a"), ""), |common| {
         common.patience.idle = Duration::from_millis(200);
     });
-    let mut sender = http2(&router).await;
+    let stream = tokio::net::TcpStream::connect(router.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(
+        TokioExecutor::new(),
+        TokioIo::new(stream),
+    )
+    .await
+    .unwrap();
+    let connection = tokio::spawn(connection);
     let answer = sender.send_request(ask("a")).await.unwrap();
     assert!(answer.into_body().collect().await.is_ok());
-    tokio::task::block_in_place(|| until("it ends", || sender.is_closed()));
+    // It is told first (GOAWAY): the client's side ends without an error.
+    let ended = tokio::time::timeout(Duration::from_secs(10), connection).await;
+    assert!(matches!(ended, Ok(Ok(Ok(())))), "{ended:?}");
 }
 
 #[test]

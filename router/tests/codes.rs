@@ -246,3 +246,14 @@ fn one_environment_cannot_take_what_others_need() {
         assert!(two.into_iter().all(|asked| asked.join().unwrap().body() == "slow"));
     });
 }
+
+#[test]
+fn connections_that_nobody_uses_give_way_to_those_that_are_needed() {
+    let pods: String = (0..6).map(|i| route(["a", "b", "c", "d", "e", "f"][i], echo("x"), "")).collect();
+    let router = Router::with(&pods, &[], router::serve::Speaks::Clear { h2c: true }, |common| {
+        common.connections = 3;
+    });
+    for host in ["a", "b", "c", "d", "e", "f"] {
+        assert_eq!(router.get(host, "/").status(), 200, "{host}");
+    }
+}

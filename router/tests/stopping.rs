@@ -92,6 +92,10 @@ fn a_websocket_to_a_pod_that_left_has_a_time_of_its_own() {
     router.route(&route("a", switches, &format!("{more}, noindex: true")));
     stream.set_read_timeout(Some(Duration::from_millis(600))).unwrap();
     assert!(stream.read(&mut [0]).is_err(), "its pod is still there");
+    // Away for a moment only.
+    router.route(&route("a", echo("other"), more));
+    router.route(&route("a", switches, more));
+    assert!(stream.read(&mut [0]).is_err(), "it came back");
     router.route(&route("a", echo("other"), more));
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "it goes on");
