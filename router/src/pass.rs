@@ -51,12 +51,7 @@ pub async fn pass_on(
     let (limits, protocol) =
         record.live().map(|live| (live.route.limits, live.route.protocol)).unwrap_or_default();
     let http2 = protocol == Protocol::H2c;
-    let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
-    let outgoing = match &upload {
-        Some(upload) => Outgoing::new(body, upload.clone(), limits.idle),
-        None => Outgoing::empty(),
-    };
-    let mut request = Request::from_parts(parts, outgoing);
+    let (mut request, upload) = to_pod(parts, body, limits);
     if websocket {
         websocket::ask(&mut request, http2, || record.worker.draw_long());
     }
@@ -69,14 +64,10 @@ pub async fn pass_on(
                 tried = record.pod_id();
                 continue;
             }
-            Err(code) => {
-                return Err(Refusal::new(code, record.live().and_then(|live| live.route.cause.clone())));
-            }
+            Err(code) => return Err(Refusal::new(code, cause(record))),
         };
         record.connected.get_or_insert_with(Instant::now);
-        if websocket && !sender.allows_websockets(limits.connect).await {
-            return Err(refusal(Code::H25, "the process speaks HTTP/2, and offers no WebSockets in it"));
-        }
+        may_open(websocket, &sender, limits).await?;
         let sent = Instant::now();
         // The pod may close a connection in the very moment in which it is used again.
         let spare = (is_reused && is_harmless).then(|| copy(&request));
@@ -94,17 +85,17 @@ pub async fn pass_on(
             (Ok(_), None) => return Err(Code::H99.into()),
             (Err(error), _) => error,
         };
-        let unsent = error.take_message();
-        let unsent = match unsent {
-            Some(unsent) if is_reused && stale > 0 => {
-                // The connection was at its end, and nothing of the request was written: no try is used up.
-                stale -= 1;
-                record.leave_pod();
-                request = unsent;
-                continue;
-            }
-            unsent => unsent,
-        };
+        let mut unsent = error.take_message();
+        if is_reused
+            && stale > 0
+            && let Some(unsent) = unsent.take()
+        {
+            // The connection was at its end, and nothing of the request was written: no try is used up.
+            stale -= 1;
+            record.leave_pod();
+            request = unsent;
+            continue;
+        }
         let again = unsent.or_else(|| spare.filter(|_| is_unseen(error.error(), http2)));
         if let (Some(again), None) = (again, tried) {
             // A connection that was closed while it was idle says nothing about the pod.
@@ -114,6 +105,29 @@ pub async fn pass_on(
         }
         return Err(failed(record, upload.as_deref(), error.error()).into());
     }
+}
+
+/// Refuses a WebSocket that the pod's connection cannot carry.
+async fn may_open(websocket: bool, sender: &Sender, limits: Limits) -> Result<(), Refusal> {
+    if websocket && !sender.allows_websockets(limits.connect).await {
+        return Err(refusal(Code::H25, "the process speaks HTTP/2, and offers no WebSockets in it"));
+    }
+    Ok(())
+}
+
+/// What is known of the environment.
+fn cause(record: &Record) -> Option<String> {
+    record.live().and_then(|live| live.route.cause.clone())
+}
+
+/// The request as it goes to a pod, and how far its body is, if it has one.
+fn to_pod(parts: Parts, body: Incoming, limits: Limits) -> (Request<Outgoing>, Option<Rc<Upload>>) {
+    let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
+    let outgoing = match &upload {
+        Some(upload) => Outgoing::new(body, upload.clone(), limits.idle),
+        None => Outgoing::empty(),
+    };
+    (Request::from_parts(parts, outgoing), upload)
 }
 
 /// Why there is no answer; tells the pod, if it is its doing.
