@@ -38,6 +38,8 @@ thread_local! {
 /// `sender` is the pod's connection, of which a WebSocket over HTTP/2 takes a share.
 pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) {
     tokio::task::spawn_local(async move {
+        // One of HTTP/1.1 is of no more use, and what is left of it needs memory.
+        let share = sender.is_http2().then_some(sender);
         let _open = record.worker.opened();
         let limit = record.live().map_or(Duration::from_secs(55), |live| live.route.limits.idle);
         let (mut stop, drain) = (record.worker.stop.clone(), record.worker.drain);
@@ -70,7 +72,7 @@ pub fn start(record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) 
             Err(_) => Some(Code::H13),
         };
         record.end(code);
-        drop(sender);
+        drop(share);
     });
 }
 

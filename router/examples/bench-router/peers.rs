@@ -68,6 +68,8 @@ impl Peer {
                 let program = std::env::current_exe()?.with_file_name("../keelway-router");
                 let admin = format!("127.0.0.1:{}", port + 100);
                 command.arg(program).args(["--threads", "1", "--log", "off", "--admin", &admin]);
+                // One environment has half of them: enough for the idle WebSockets.
+                command.args(["--max-connections", "20000"]);
                 command.args(["--h2c", "--listen", &address.to_string()]).arg("--routes").arg(&file);
             }
             Self::Nginx => {
