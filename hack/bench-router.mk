@@ -7,5 +7,7 @@ bench-router:
 	cargo build --release -q --locked -p router --bins --example bench-router
 	"$${CARGO_TARGET_DIR:-target}/release/examples/bench-router"
 	@$(MAKE) --no-print-directory cluster
-	@eval "$$(hack/cluster.sh env)"; kubectl apply --server-side --field-manager=helm --force-conflicts -f crds/yaml >/dev/null; \
-	  ROUTER="$${CARGO_TARGET_DIR:-target}/release/keelway-router" cargo run -q --release --locked -p e2e --bin router-effect
+	@eval "$$(hack/cluster.sh env)"; installed=$$(kubectl get deployment keelway -n keelway-system -o name 2>/dev/null || true); \
+	  [ -n "$$installed" ] || kubectl apply --server-side -f crds/yaml >/dev/null; \
+	  ROUTER="$${CARGO_TARGET_DIR:-target}/release/keelway-router" cargo run -q --release --locked -p e2e --bin router-effect; code=$$?; \
+	  [ -n "$$installed" ] || kubectl delete -f crds/yaml --wait=false >/dev/null; exit $$code
