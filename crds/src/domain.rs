@@ -92,6 +92,19 @@ impl EnvironmentSpec {
         self.domains.iter().map(|domain| domain.name.as_str().to_owned()).chain(own).collect()
     }
 
+    /// Whether [`Self::hosts`] has this host; makes none of them, because it is asked of every Environment about every other.
+    pub fn answers_at(&self, host: &str, domain: Option<&str>) -> bool {
+        let is_own = || {
+            let rest = host.strip_suffix(domain?)?.strip_suffix('.')?;
+            Some(match self.stage.as_str() {
+                PRODUCTION => rest == self.app,
+                stage => rest.split_once('.') == Some((stage, self.app.as_str())),
+            })
+        };
+        self.config.processes.iter().any(|process| process.name.as_str() == WEB)
+            && (self.domains.iter().any(|domain| domain.name.as_str() == host) || is_own().unwrap_or(false))
+    }
+
     /// The URL at which people reach it: its first named host, or its own.
     pub fn url(&self, public: Option<&PublicUrl>) -> Option<String> {
         let hosts = self.hosts(public.map(PublicUrl::domain));
@@ -134,6 +147,21 @@ mod tests {
         let staging = environment("staging", web, &[]);
         assert_eq!(staging.url(Some(&public)).unwrap(), "http://staging.shop.apps.localhost:8080");
         assert_eq!(staging.url(None), None);
+        let worker = environment("production", r#"[{"name": "worker"}]"#, &["shop.example.com"]);
+        for environment in [&named, &staging, &worker] {
+            for host in
+                ["shop.a.b", "staging.shop.a.b", "shop.example.com", "xshop.a.b", "shop", "a.b", ".a.b"]
+            {
+                for domain in [Some("a.b"), None] {
+                    let hosts = environment.hosts(domain);
+                    assert_eq!(
+                        environment.answers_at(host, domain),
+                        hosts.iter().any(|own| own == host),
+                        "{host}"
+                    );
+                }
+            }
+        }
         assert!(environment("production", r#"[{"name": "worker"}]"#, &[]).hosts(Some("a.b")).is_empty());
     }
 

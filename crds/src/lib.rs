@@ -4,6 +4,7 @@
 //! schema that the API server enforces ([`all`]) and values that every other crate shares. Rules that one object
 //! can break alone are CEL rules on the type; rules that need other objects live in the crate `plan`.
 
+pub mod access;
 pub mod app;
 pub mod condition;
 pub mod config_repo;

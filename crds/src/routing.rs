@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::text::{Cidr, Duration, PasswordHash, UserName};
+use crate::access::{Cidr, PasswordHash, UserName};
+use crate::text::Duration;
 
 /// What the router does with an App's requests. Everything may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

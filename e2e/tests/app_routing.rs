@@ -40,7 +40,7 @@ async fn the_router_does_as_the_app_says() -> anyhow::Result<()> {
 
     space.apply(&app("first", "{maintenance: {allow: [203.0.113.0/24]}}")?).await?;
     answers(router, "x-keelway-code: H80").await?;
-    // The hash is of the word "secret"; nobody says it here.
+    // Of no password that anybody knows: everybody stays outside.
     let hash = "$2y$04$abcdefghijklmnopqrstuuJ5lJ1JTXBqfNNlHlVUQO2fn0Wt7PZ7K";
     space.apply(&app("first", &format!("{{basicAuth: [{{user: team, hash: '{hash}'}}]}}"))?).await?;
     answers(router, "www-authenticate: Basic realm=").await?;

@@ -151,8 +151,12 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
+    /// There is one look at a time in the process, so the tests that look take turns.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     #[tokio::test]
     async fn a_name_and_its_password_open_and_nothing_else() {
+        let _alone = ALONE.lock().await;
         let users = [User { name: "team".into(), hash: bcrypt::hash("secret", 4).unwrap() }];
         assert_eq!(enter(&users, &headers("team:secret")).await, Entry::Open);
         assert_eq!(enter(&users, &headers("team:secret")).await, Entry::Open, "it is remembered");
@@ -163,6 +167,20 @@ mod tests {
         assert_eq!(enter(&[], &HeaderMap::new()).await, Entry::Open);
         let changed = [User { name: "team".into(), hash: bcrypt::hash("new", 4).unwrap() }];
         assert_eq!(enter(&changed, &headers("team:secret")).await, Entry::Refused, "what was right before");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_nobody_waits_for_any_more_is_still_one() {
+        let _alone = ALONE.lock().await;
+        let users = [User { name: "team".into(), hash: bcrypt::hash("secret", 10).unwrap() }];
+        let headers = headers("team:wrong");
+        tokio::select! {
+            biased;
+            _ = enter(&users, &headers) => panic!("it should take longer"),
+            () = tokio::task::yield_now() => {}
+        }
+        assert_eq!(LOOKING.available_permits(), 0, "the client has left, and the processor is still used");
+        assert!(LOOKING.acquire().await.is_ok());
     }
 
     #[test]

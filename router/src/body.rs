@@ -61,10 +61,11 @@ impl Answer {
         limit: Duration,
     ) -> Self {
         let (silence, flow) = (Silence::new(limit), flow::current());
-        // It is asked for its first piece when there is room for it.
-        flow::wait_for_client();
         let left = inner.size_hint().exact();
-        Self { inner, silence, open: Some((sender, record)), upload, flow, left, limit }
+        let answer = Self { inner, silence, open: Some((sender, record)), upload, flow, left, limit };
+        // It is asked for its first piece when there is room for it.
+        answer.waits(For::Client);
+        answer
     }
 
     fn end(&mut self, code: Option<Code>) {

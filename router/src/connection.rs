@@ -1,15 +1,19 @@
 //! One connection of a client: which protocol it speaks, and its requests one after another or side by side.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::body::Body;
 use crate::flow::{Reads, Stream};
 use crate::peer::Peer;
 use crate::serve::{Common, Patience, Speaks};
@@ -89,6 +93,17 @@ async fn begins_with_http2(stream: &TcpStream, within: Duration) -> bool {
     tokio::time::timeout(within, look).await.unwrap_or(false)
 }
 
+/// Answers the requests of a connection.
+fn requests(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: 'static> {
+    service_fn(move |request| {
+        let answer = exchange::serve(worker.clone(), peer.clone(), request);
+        async move { Ok(answer.await) }
+    })
+}
+
 async fn http1<I>(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
@@ -98,16 +113,12 @@ async fn http1<I>(
 ) where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| {
-        let answer = exchange::serve(worker.clone(), peer.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience.header)
         .max_buf_size(HEADER_BYTES)
         .max_headers(HEADER_FIELDS)
-        .serve_connection(io, service)
+        .serve_connection(io, requests(worker, peer))
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
@@ -128,11 +139,6 @@ async fn http2<I>(
 ) where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
-    let of_streams = peer.clone();
-    let service = service_fn(move |request| {
-        let answer = exchange::serve(worker.clone(), of_streams.clone(), request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
-    });
     // Streams that are reset before they are seen here are bounded by h2 itself (max_pending_accept_reset_streams).
     let connection = http2::Builder::new(Streams { reading: patience.reading })
         .timer(TokioTimer::new())
@@ -142,7 +148,7 @@ async fn http2<I>(
         .max_header_list_size(64 * 1024)
         .max_send_buf_size(SEND_BUFFER)
         .enable_connect_protocol()
-        .serve_connection(io, service);
+        .serve_connection(io, requests(worker, peer.clone()));
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,

@@ -81,7 +81,10 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     record.work = Some(Work::new(live.stats.clone()));
     state(&live, record.client)?;
     if live.stats.busy().in_flight.load(Relaxed) > record.worker.per_environment {
-        return Err(refusal(Code::H11, "this environment has all the connections that one may have"));
+        return Err(refusal(
+            Code::H11,
+            "this environment has all the connections that one may have: half of the router's --max-connections",
+        ));
     }
     if sent {
         let host = host::parse(record.host.to_str().unwrap_or_default()).map(|host| host.name().to_owned());

@@ -146,13 +146,11 @@ fn failed(record: &Record, upload: Option<&Upload>, error: &hyper::Error) -> Cod
 /// Whether a request that was sent on a connection used before may be sent again: nothing came back that shows that it
 /// was begun. HTTP/2 says which streams it has not begun; one that was reset by its handler was.
 fn is_unseen(error: &hyper::Error, http2: bool) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
-    match source {
-        Some(h2) => h2.is_go_away() || h2.is_io() || h2.reason() == Some(h2::Reason::REFUSED_STREAM),
-        // Of HTTP/2 only the connection's end comes as an error of the system.
-        None if http2 => {
-            std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-        }
+    let source = std::error::Error::source(error);
+    match source.and_then(|source| source.downcast_ref::<h2::Error>()) {
+        Some(h2) => h2.is_go_away() || h2.reason() == Some(h2::Reason::REFUSED_STREAM),
+        // Of HTTP/2 the connection's end comes as an error of the system.
+        None if http2 => source.is_some_and(<dyn std::error::Error>::is::<std::io::Error>),
         None => code_of(error) != Code::H17,
     }
 }

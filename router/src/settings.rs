@@ -53,7 +53,7 @@ fn limits(routing: &Routing) -> Limits {
 pub fn users(users: &[routing::User]) -> Result<Users, String> {
     let user = |user: &routing::User| {
         let hash = user.hash.as_str();
-        match crds::text::PasswordHash::new(hash) {
+        match crds::access::PasswordHash::new(hash) {
             Ok(_) => Ok(access::User { name: user.user.to_string(), hash: hash.to_owned() }),
             Err(bad) => {
                 Err(format!("basicAuth of {:?} has no {}: {}", user.user.as_str(), bad.what, bad.rule))

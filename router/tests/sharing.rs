@@ -136,13 +136,13 @@ async fn a_client_that_only_listens_is_not_silent() {
     let (pod, _) = pod(|request: Request<Incoming>| async move {
         tokio::spawn(request.into_body().collect());
         let ticks = futures::stream::iter(0..10).then(|_| async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
             Ok(Frame::data(Bytes::from("tick ")))
         });
         Ok(Response::new(BodyExt::boxed(StreamBody::new(ticks))))
     })
     .await;
-    let router = Router::new(&route("a", pod, ", protocol: h2c, limits: {idle: 300ms}"));
+    let router = Router::new(&route("a", pod, ", protocol: h2c, limits: {idle: 1s}"));
     let mut stream = router.connect();
     stream
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")

@@ -20,12 +20,11 @@ pub fn taken<'a>(
     let hosts = environment.spec.hosts(domain);
     let mut taken: BTreeMap<String, (i64, String)> = BTreeMap::new();
     let own = age(environment);
-    for other in others.filter(|other| age(other) < own) {
-        let winner = age(other);
-        for host in other.spec.hosts(domain).into_iter().filter(|host| hosts.contains(host)) {
-            let best = taken.entry(host).or_insert_with(|| winner.clone());
-            if winner < *best {
-                *best = winner.clone();
+    for other in others {
+        for host in hosts.iter().filter(|host| other.spec.answers_at(host, domain)) {
+            let winner = age(other);
+            if winner < own && taken.get(host).is_none_or(|best| winner < *best) {
+                taken.insert(host.clone(), winner);
             }
         }
     }

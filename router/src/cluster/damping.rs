@@ -2,20 +2,15 @@
 //! kept for a while. A pod that was seen on its way out is not: its end is no fault. A kept pod that refuses a
 //! connection is left alone at once (see [`crate::endpoint::Endpoint::failed`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::flips::{FLIP_TIME, FLIPS, Flips};
 use super::known::Pods;
 
 /// Where more than half of the ready ones vanish at once, they are kept for so long.
 const KEEP: Duration = Duration::from_secs(60);
-/// More flips than this in [`FLIP_TIME`] are too many.
-const FLIPS: usize = 3;
-/// See [`FLIPS`].
-const FLIP_TIME: Duration = Duration::from_secs(60);
-/// So long one that flips is held at first, and at most; it doubles each time.
-const HOLD: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 /// After so long without a flip all is forgotten.
 const FORGIVEN: Duration = Duration::from_mins(10);
 
@@ -34,13 +29,6 @@ struct Memory {
     /// Until when those that vanished with many others are kept.
     vanished: BTreeMap<SocketAddr, Instant>,
     flips: BTreeMap<SocketAddr, Flips>,
-}
-
-struct Flips {
-    times: VecDeque<Instant>,
-    last: Instant,
-    held_until: Option<Instant>,
-    next_hold: Duration,
 }
 
 /// The endpoints of a Service to use now.
@@ -166,28 +154,6 @@ impl Memory {
     fn again(&self, now: Instant) -> Option<Instant> {
         let flickers = self.flips.values().filter_map(|flips| flips.held_until);
         self.vanished.values().copied().chain(flickers).filter(|until| *until > now).min()
-    }
-}
-
-impl Flips {
-    fn new(now: Instant) -> Self {
-        Self { times: VecDeque::new(), last: now, held_until: None, next_hold: HOLD.0 }
-    }
-
-    /// One more; how long it is held, if that begins now.
-    fn flipped(&mut self, now: Instant) -> Option<Duration> {
-        self.last = now;
-        self.times.push_back(now);
-        self.times.retain(|time| now.saturating_duration_since(*time) < FLIP_TIME);
-        let is_held = self.held_until.is_some_and(|until| until > now);
-        if is_held || self.times.len() <= FLIPS {
-            return None;
-        }
-        let hold = self.next_hold;
-        self.next_hold = (hold * 2).min(HOLD.1);
-        self.held_until = Some(now + hold);
-        self.times.clear();
-        Some(hold)
     }
 }
 

@@ -4,6 +4,7 @@
 //! routes; the table is exchanged at most every 100 ms. While the API server is away the last table stays in force.
 
 pub mod damping;
+mod flips;
 pub mod known;
 pub mod routes;
 
