@@ -34,6 +34,7 @@ pub mod suggest;
 mod types;
 
 pub use decide::decide;
+pub use decide::personal_words;
 pub use decide::shapes::Shape;
 pub use decisions::{
     ColumnDecision, ColumnReport, Decision, Decisions, EngineMask, Reversible, SqlMask, Subject,

@@ -9,7 +9,7 @@ mod scan;
 pub use classify::{Kind, Lock, Phase, Statement, classify};
 pub use dump::{Dump, PgDump};
 pub use lexer::{Token, literals, split, tokens};
-pub use scan::scan;
+pub use scan::{scan, scan_shapes};
 
 use crate::catalog::LeftOut;
 

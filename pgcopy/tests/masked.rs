@@ -132,6 +132,18 @@ async fn a_schema_that_quotes_a_row_is_refused_before_it_is_applied() {
         "ALTER TABLE orders ALTER user_email SET DEFAULT 'CANARY-mail-11@corp.test'",
         "CREATE TABLE part PARTITION OF parts FOR VALUES IN ('CANARY-mail-13@corp.test')",
         "CREATE INDEX part ON orders (amount) WHERE user_email = 'CANARY-mail-12@corp.test'",
+        "CREATE DOMAIN d AS text DEFAULT 'CANARY-mail-14@corp.test'",
+        "CREATE DOMAIN d AS text CHECK (VALUE <> 'CANARY-mail-15@corp.test')",
+        "CREATE FUNCTION f(a text DEFAULT 'CANARY-mail-16@corp.test') RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql RETURN 'CANARY-mail-17@corp.test'",
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT 'CANARY-mail-18@corp.test'; END",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET application_name = 'CANARY-mail-19@corp.test' AS 'SELECT 1'",
+        "CREATE AGGREGATE a(text) (SFUNC = textcat, STYPE = text, INITCOND = 'CANARY-mail-20@corp.test')",
+        "CREATE RULE r AS ON UPDATE TO orders WHERE NEW.user_email = 'CANARY-mail-21@corp.test' DO INSTEAD NOTHING",
+        "CREATE VIEW v AS SELECT 1 AS x, ''::text AS y; ALTER VIEW v ALTER y SET DEFAULT 'CANARY-mail-22@corp.test'",
+        "CREATE TYPE c AS (a text); COMMENT ON COLUMN c.a IS 'CANARY-mail-23@corp.test'",
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+         CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION t('CANARY-mail-24@corp.test')",
     ];
     let (source, target) = pair().await;
     let policy = policy(&source, "shop", RULES).await;
@@ -146,6 +158,66 @@ async fn a_schema_that_quotes_a_row_is_refused_before_it_is_applied() {
         let text = error.to_string();
         assert!(text.contains("schema-value") && !text.contains("CANARY"), "{object}: {text}");
         assert_eq!(target.databases().await, "", "{object}");
+    }
+}
+
+/// Not a value of any row, so only its shape can tell; every way by which a schema can carry it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_holds_an_address_of_nobodys_row_is_refused_until_the_policy_accepts_it() {
+    let objects = [
+        ("CREATE DOMAIN d AS text DEFAULT 'boss@acme.co.jp'", "default of type public.d"),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'boss@acme.co.jp' $$",
+            "function public.f()",
+        ),
+        (
+            "CREATE FUNCTION f(a text DEFAULT 'boss@acme.co.jp') RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "function public.f(text)",
+        ),
+        ("CREATE FUNCTION f() RETURNS text LANGUAGE sql RETURN 'boss@acme.co.jp'", "function public.f()"),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'boss@acme.co.jp'; END $$; \
+          ALTER TABLE orders ALTER user_email SET DEFAULT f()",
+            "function public.f()",
+        ),
+        (
+            "CREATE AGGREGATE a(text) (SFUNC = textcat, STYPE = text, INITCOND = 'boss@acme.co.jp')",
+            "aggregate public.a(text)",
+        ),
+        (
+            "CREATE RULE r AS ON UPDATE TO orders WHERE NEW.user_email = 'boss@acme.co.jp' DO INSTEAD NOTHING",
+            "rule r of public.orders",
+        ),
+        (
+            "CREATE VIEW v AS SELECT ''::text AS y; ALTER VIEW v ALTER y SET DEFAULT 'boss@acme.co.jp'",
+            "default of public.v.y",
+        ),
+        ("CREATE TABLE p (k text) PARTITION BY LIST ((k || 'boss@acme.co.jp'))", "partition key of public.p"),
+        (
+            "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = pg_catalog.simple, STOPWORDS = 'english'); \
+          COMMENT ON TEXT SEARCH DICTIONARY d IS 'boss@acme.co.jp'",
+            "comment on text search dictionary public.d",
+        ),
+    ];
+    let (source, target) = pair().await;
+    for (number, (object, name)) in objects.iter().enumerate() {
+        let database = format!("shop{number}");
+        source.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE shop")).await;
+        source.sql(&database, object).await;
+        let mut policy = policy(&source, &database, RULES).await;
+        let copied = async |policy: &str| {
+            let to = target.endpoint("copier", "gold");
+            try_copy(&options(source.endpoint("admin", &database), to, policy)).await
+        };
+        let error = copied(&policy).await.expect_err(object);
+        assert_eq!(error.exit_code(), 3, "{object}: {error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(name) && text.contains("schema-text") && !text.contains("boss"),
+            "{object}: {text}"
+        );
+        policy.push_str(&format!("schemaTexts:\n- name: \"{name}\"\n"));
+        copied(&policy).await.unwrap_or_else(|error| panic!("{object}: {error}"));
     }
 }
 

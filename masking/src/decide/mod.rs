@@ -28,6 +28,11 @@ use crate::policy::{ColumnRule, Doubt, Leaf, Mask, Otherwise, Policy, TableRule}
 use crate::problem::{Code, Problem, Severity};
 use crate::schema::{Column, Schema, Table};
 
+/// Words of a text of a schema that look like personal data: e-mail addresses, account, card and phone numbers.
+pub fn personal_words(text: &str) -> impl Iterator<Item = (shapes::Shape, &str)> {
+    shapes::words(text)
+}
+
 /// Domain of made-up e-mail addresses and URLs, reserved by RFC 2606.
 const EMAIL_DOMAIN: &str = "example.com";
 

@@ -165,8 +165,13 @@ fn is_token(value: &str) -> bool {
     (20..=4096).contains(&value.len()) && form && mixed && distinct.len() >= 10
 }
 
-/// Personal data within a longer text, such as a view's definition or a comment. Reserved domains (RFC 2606) are nobody's.
+/// Personal data within a longer text, such as a view's definition or a comment.
 pub(crate) fn within(text: &str) -> Option<Shape> {
+    words(text).next().map(|(shape, _)| shape)
+}
+
+/// Every word of a text that looks like personal data. Reserved domains (RFC 2606) are nobody's.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = (Shape, &str)> {
     let separators = |c: char| {
         c.is_whitespace()
             || matches!(c, '\'' | '"' | '(' | ')' | ',' | ';' | '<' | '>' | '=' | '[' | ']' | '、' | '。')
@@ -176,19 +181,19 @@ pub(crate) fn within(text: &str) -> Option<Shape> {
             .iter()
             .any(|d| word.ends_with(d))
     };
-    let word = |word: &str| {
-        let word = word.trim_end_matches(['.', ':', '!', '?']);
-        match () {
-            () if is_email(word) && !reserved(word) => Some(Shape::Email),
-            () if is_iban(word) => Some(Shape::Iban),
-            () if is_card(word) && !word.bytes().all(|b| b == b'0') => Some(Shape::Card),
-            () if word.starts_with(['+', '0']) && word.contains('-') && is_phone(word) && !is_zip(word) => {
-                Some(Shape::Phone)
-            }
-            () => None,
+    let shape = move |word: &str| match () {
+        () if is_email(word) && !reserved(word) => Some(Shape::Email),
+        () if is_iban(word) => Some(Shape::Iban),
+        () if is_card(word) && !word.bytes().all(|b| b == b'0') => Some(Shape::Card),
+        () if word.starts_with(['+', '0']) && word.contains('-') && is_phone(word) && !is_zip(word) => {
+            Some(Shape::Phone)
         }
+        () => None,
     };
-    text.split(separators).find_map(word)
+    text.split(separators).filter_map(move |word| {
+        let word = word.trim_end_matches(['.', ':', '!', '?']);
+        shape(word).map(|shape| (shape, word))
+    })
 }
 
 #[cfg(test)]

@@ -131,38 +131,74 @@ pub(super) const LEFT_OUT: &str = "SELECT 'large objects', count(*)::text FROM p
 pub(super) const SETTINGS: &str = "SELECT unnest(s.setconfig)::text FROM pg_db_role_setting s JOIN pg_database d \
     ON d.oid = s.setdatabase WHERE d.datname = current_database() AND s.setrole = 0 ORDER BY 1";
 
-/// Texts of the schema that go along with it, with a name for people.
-pub(super) const TEXTS: &str = "SELECT 'default of ' || n.nspname || '.' || c.relname || '.' || a.attname, \
-    pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid \
-    JOIN pg_namespace n ON n.oid = c.relnamespace \
-    JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = ANY ($1::oid[]) \
-    UNION ALL SELECT 'comment on ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description \
+/// Objects of users: neither made at initdb nor part of an extension.
+macro_rules! ours {
+    ($class:literal, $object:literal) => {
+        concat!(
+            $object,
+            " >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = '",
+            $class,
+            "'::regclass AND x.objid = ",
+            $object,
+            " AND x.deptype = 'e')"
+        )
+    };
+}
+
+/// Texts of the schema that go along with it, with a name for people. What this list does not know is still found by the
+/// search of the dump, which knows every literal.
+pub(super) const TEXTS: &str = concat!(
+    "SELECT 'default of ' || n.nspname || '.' || c.relname || '.' || a.attname, \
+     pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid \
+     JOIN pg_namespace n ON n.oid = c.relnamespace \
+     JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+     WHERE c.relpersistence <> 't' AND c.relkind <> 'f' AND ",
+    ours!("pg_class", "c.oid"),
+    " UNION ALL SELECT 'comment on ' || pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description \
       FROM pg_description d WHERE d.objoid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend x \
       WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e') \
       AND d.classoid <> 'pg_extension'::regclass \
-    UNION ALL SELECT 'view ' || n.nspname || '.' || c.relname, pg_get_viewdef(c.oid) FROM pg_class c \
-      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND c.oid >= 16384 \
-      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.objid = c.oid AND x.deptype = 'e') \
-    UNION ALL SELECT 'function ' || p.oid::regprocedure::text, p.prosrc FROM pg_proc p WHERE p.oid >= 16384 \
-      AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.objid = p.oid AND x.deptype = 'e') \
-    UNION ALL SELECT 'enum ' || format_type(e.enumtypid, NULL), string_agg(e.enumlabel::text, E'\\n') \
+     UNION ALL SELECT 'view ' || n.nspname || '.' || c.relname, pg_get_viewdef(c.oid) FROM pg_class c \
+      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('v', 'm') AND ",
+    ours!("pg_class", "c.oid"),
+    " UNION ALL SELECT 'rule ' || r.rulename || ' of ' || r.ev_class::regclass::text, pg_get_ruledef(r.oid) \
+      FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND ",
+    ours!("pg_class", "r.ev_class"),
+    // Arguments' defaults, SET clauses and bodies, SQL-standard ones too.
+    " UNION ALL SELECT 'function ' || p.oid::regprocedure::text, pg_get_functiondef(p.oid) FROM pg_proc p \
+      WHERE p.prokind <> 'a' AND ",
+    ours!("pg_proc", "p.oid"),
+    " UNION ALL SELECT 'aggregate ' || g.aggfnoid::regprocedure::text, concat_ws(' ', g.agginitval, g.aggminitval) \
+      FROM pg_aggregate g WHERE ",
+    ours!("pg_proc", "g.aggfnoid"),
+    " UNION ALL SELECT 'enum ' || format_type(e.enumtypid, NULL), string_agg(e.enumlabel::text, E'\\n') \
       FROM pg_enum e GROUP BY e.enumtypid \
-    UNION ALL SELECT 'partition bound of ' || n.nspname || '.' || c.relname, pg_get_expr(c.relpartbound, c.oid) \
+     UNION ALL SELECT 'default of type ' || format_type(t.oid, NULL), coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault) \
+      FROM pg_type t WHERE t.typdefault IS NOT NULL AND ",
+    ours!("pg_type", "t.oid"),
+    " UNION ALL SELECT 'text search dictionary ' || t.oid::regdictionary::text, t.dictinitoption FROM pg_ts_dict t WHERE ",
+    ours!("pg_ts_dict", "t.oid"),
+    " UNION ALL SELECT 'partition key of ' || p.partrelid::regclass::text, pg_get_partkeydef(p.partrelid) \
+      FROM pg_partitioned_table p WHERE p.partrelid = ANY ($1::oid[]) \
+     UNION ALL SELECT 'partition bound of ' || n.nspname || '.' || c.relname, pg_get_expr(c.relpartbound, c.oid) \
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
       WHERE c.relispartition AND c.oid = ANY ($1::oid[]) \
-    UNION ALL SELECT 'index ' || n.nspname || '.' || c.relname, pg_get_indexdef(c.oid) FROM pg_index i \
+     UNION ALL SELECT 'index ' || n.nspname || '.' || c.relname, pg_get_indexdef(c.oid) FROM pg_index i \
       JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-      WHERE i.indrelid = ANY ($1::oid[]) AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) \
-    UNION ALL SELECT 'constraint ' || k.conname || ' of ' || coalesce(nullif(k.conrelid, 0)::regclass::text, \
+      WHERE (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL) AND ",
+    ours!("pg_class", "i.indrelid"),
+    " UNION ALL SELECT 'constraint ' || k.conname || ' of ' || coalesce(nullif(k.conrelid, 0)::regclass::text, \
       format_type(k.contypid, NULL)), pg_get_constraintdef(k.oid) FROM pg_constraint k \
-      WHERE k.contype = 'c' AND k.oid >= 16384 AND (k.conrelid = ANY ($1::oid[]) OR k.contypid >= 16384) \
-    UNION ALL SELECT 'trigger ' || t.tgname || ' of ' || t.tgrelid::regclass::text, pg_get_triggerdef(t.oid) \
-      FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgrelid = ANY ($1::oid[]) \
-    UNION ALL SELECT 'policy ' || p.polname || ' of ' || p.polrelid::regclass::text, \
+      WHERE k.contype IN ('c', 'x') AND k.oid >= 16384 AND (k.conrelid = ANY ($1::oid[]) OR k.contypid >= 16384) \
+     UNION ALL SELECT 'trigger ' || t.tgname || ' of ' || t.tgrelid::regclass::text, pg_get_triggerdef(t.oid) \
+      FROM pg_trigger t WHERE NOT t.tgisinternal AND ",
+    ours!("pg_class", "t.tgrelid"),
+    " UNION ALL SELECT 'policy ' || p.polname || ' of ' || p.polrelid::regclass::text, \
       coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') \
       FROM pg_policy p WHERE p.polrelid = ANY ($1::oid[]) \
-    UNION ALL SELECT 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s \
-      WHERE s.stxrelid = ANY ($1::oid[]) ORDER BY 1";
+     UNION ALL SELECT 'statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s \
+      WHERE s.stxrelid = ANY ($1::oid[]) ORDER BY 1"
+);
 
 /// Distinct values as the planner knows them, for columns that the role may read.
 pub(super) const DISTINCT: &str = "SELECT schemaname::text, tablename::text, attname::text, n_distinct::float8 \

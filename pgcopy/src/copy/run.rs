@@ -19,7 +19,7 @@ use crate::plan::{self, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::rate::Rate;
 use crate::report::{Report, TableReport};
-use crate::schema::{Kind, PgDump, Schema, scan};
+use crate::schema::{Kind, PgDump, Schema, scan, scan_shapes};
 use crate::snapshot::{Snapshot, blocking};
 use crate::target::Target;
 
@@ -109,7 +109,9 @@ async fn load(
         leak::sample(snapshot.session(), &catalog, &decisions)
     )?;
     schema.refresh(&populated(snapshot.session()).await?);
-    let found = scan(schema.before.iter().chain(&schema.after), &values.values);
+    let statements = || schema.before.iter().chain(&schema.after);
+    let mut found = scan(statements(), &values.values);
+    found.extend(scan_shapes(statements(), &catalog.texts, &options.policy.schema_texts));
     if !found.is_empty() {
         return Err(Error::Refused(found));
     }
