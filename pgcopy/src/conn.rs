@@ -1,15 +1,18 @@
 //! Where a database is: the name of an environment variable, of a file, or of a service entry that holds its URL.
 //! A URL itself is refused, because arguments stand in every process list.
 
+mod dial;
+mod gate;
 mod service;
 mod tls;
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
+use std::sync::Arc;
 
-use futures::FutureExt as _;
+pub(crate) use gate::{Lane, Pass};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use crate::error::{Context as _, Error, Result};
 use crate::sql;
@@ -31,6 +34,7 @@ pub struct Endpoint {
     trust: Trust,
     root_cert: Option<PathBuf>,
     name: String,
+    lane: Option<Lane>,
 }
 
 impl std::fmt::Debug for Endpoint {
@@ -48,6 +52,8 @@ pub struct Session {
     pub client: Client,
     /// The server's process id, as `pg_stat_activity` shows it.
     pub pid: i32,
+    /// Where wide rows of this session wait.
+    pub(crate) pass: Arc<Pass>,
     driver: tokio::task::JoinHandle<()>,
 }
 
@@ -88,8 +94,13 @@ impl Endpoint {
                 "what `{name}` holds is no Postgres URL (postgres://user@host:port/database)"
             ))
         })?;
-        let mut endpoint =
-            Self { trust: Trust::Anyone, root_cert: None, name: name.to_owned(), config: Config::new() };
+        let mut endpoint = Self {
+            trust: Trust::Anyone,
+            root_cert: None,
+            name: name.to_owned(),
+            config: Config::new(),
+            lane: None,
+        };
         for (key, value) in options {
             match (key.as_str(), value.as_str()) {
                 ("sslmode", "verify-full" | "verify-ca") => {
@@ -147,6 +158,12 @@ impl Endpoint {
         other
     }
 
+    /// The same, whose sessions receive wide rows one at a time with all others of this lane.
+    #[must_use]
+    pub(crate) fn with_lane(&self, lane: &Lane) -> Self {
+        Self { lane: Some(Arc::clone(lane)), ..self.clone() }
+    }
+
     /// Opens a session with settings that make its answers independent of the role's and the database's own:
     /// `search_path` holds `pg_catalog` alone, row security is an error, no time-out ends a long copy.
     ///
@@ -154,23 +171,12 @@ impl Endpoint {
     /// [`Error::Database`] if the server cannot be reached or refuses.
     pub async fn connect(&self) -> Result<Session> {
         let doing = || format!("connecting to `{}` (database {})", self.name, self.database());
+        let pass = Arc::new(Pass::new(self.lane.clone()));
         // The error of a broken connection reaches whoever waits for an answer, so the driver's own is dropped.
-        let (client, driver) = if self.local() {
-            let (client, connection) = self.config.connect(NoTls).await.context(doing())?;
-            (client, tokio::spawn(connection.map(drop)))
-        } else {
-            let connector = tls::connector(&self.trust, self.root_cert.as_deref())?;
-            let (client, connection) = self.config.connect(connector).await.context(doing())?;
-            (client, tokio::spawn(connection.map(drop)))
-        };
+        let (client, driver) = dial::dial(self, &pass).await?;
         client.batch_execute(SETTINGS).await.context(doing())?;
         let row = client.query_one("SELECT pg_backend_pid()", &[]).await.context(doing())?;
-        Ok(Session { client, pid: row.get(0), driver })
-    }
-
-    /// Reached over a Unix socket, where there is no TLS.
-    fn local(&self) -> bool {
-        self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+        Ok(Session { client, pid: row.get(0), pass, driver })
     }
 
     /// The environment by which a child process (`pg_dump`) reaches the same database; only the same user of this

@@ -12,6 +12,7 @@ use masking::{Decisions, Problem, Severity};
 
 use crate::catalog::Catalog;
 use crate::claim::Made;
+use crate::conn::Lane;
 use crate::error::{Error, Finding, Result};
 use crate::progress::{Phase, Progress};
 use crate::report::Report;
@@ -29,7 +30,9 @@ pub async fn copy(
     cancel: impl Future<Output = ()>,
 ) -> Result<Report> {
     let application = format!("keelway-pgcopy {}", hex(&random::<6>()?));
-    let source = options.source.with_application(&application);
+    let lane = Lane::new(tokio::sync::Semaphore::new(1));
+    let options = &CopyOptions { target: options.target.with_lane(&lane), ..options.clone() };
+    let source = options.source.with_application(&application).with_lane(&lane);
     let made = Made::default();
     let outcome = {
         let mut work = Box::pin(run::run(options, &source, &application, progress, &made));

@@ -1,5 +1,6 @@
 //! Rows from the source, through the masks, to the target. Memory does not grow with the table: a reader fills one
-//! buffer, the writer sends one; a wide row is sent in pieces while it is still the only copy.
+//! buffer, the writer sends one; a wide row is sent in pieces while it is still the only copy, and the next wide one of any
+//! table is received when its last piece is gone.
 
 mod shape;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use masking::TableMasker;
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::conn::Session;
@@ -24,16 +25,12 @@ use shape::{Shaped, Shaper};
 /// Full buffers that may wait for the writer.
 const QUEUE: usize = 2;
 
-/// A row above this many bytes is wide: only one is in flight at a time.
-const WIDE: usize = 8 << 20;
-
 /// What all pipes of a copy share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) progress: Progress,
     pub(crate) rate: Option<Arc<Rate>>,
-    pub(crate) wide: Arc<Semaphore>,
 }
 
 /// Rows and bytes of one table.
@@ -157,13 +154,12 @@ async fn read(
     let mut counted = moved;
     shaper.begin();
     while let Some(message) = stream.next().await {
-        let message = message.map_err(|error| Error::database(doing(), &error))?;
+        let message = session.pass.row(message.map_err(|error| Error::database(doing(), &error))?);
         let size = message.len();
         moved.bytes += size as u64;
         if let Some(rate) = &shared.rate {
             rate.pass(size).await;
         }
-        let permit = if size > WIDE { shared.wide.acquire().await.ok() } else { None };
         match shaper.row(message)? {
             Shaped::Nothing => continue,
             Shaped::Buffered => {}
@@ -182,7 +178,6 @@ async fn read(
             }
         }
         moved.rows += 1;
-        drop(permit);
     }
     send(&*sender.lock().await, shaper.take()).await?;
     shared.progress.moved(moved.rows - counted.rows, moved.bytes - counted.bytes);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use masking::{Decisions, Secrets};
-use tokio::sync::Semaphore;
 
 use super::sequences::sequences;
 use super::{Clock, CopyOptions, decide, finding, hex, millis, random, rows};
@@ -121,12 +120,7 @@ async fn load(
     apply(&target, &schema).await?;
     clock.enter(Phase::Data);
     let rate = options.max_rate.map(|rate| Arc::new(Rate::new(rate)));
-    let shared = Shared {
-        snapshot: Arc::clone(&snapshot),
-        progress: progress.clone(),
-        rate,
-        wide: Arc::new(Semaphore::new(1)),
-    };
+    let shared = Shared { snapshot: Arc::clone(&snapshot), progress: progress.clone(), rate };
     let work: Vec<_> = plans.iter().cloned().zip(maskers).filter(|(plan, _)| !plan.truncate).collect();
     let moved = rows::copy(&shared, &target, work, options.jobs).await?;
     let tables =

@@ -154,7 +154,7 @@ async fn inside(
     let mut stream = pin!(stream);
     let (mut bytes, mut hits) = (0, Vec::new());
     while let Some(row) = stream.next().await {
-        let row = row.map_err(|error| Error::database(doing(), &error))?;
+        let row = session.pass.row(row.map_err(|error| Error::database(doing(), &error))?);
         bytes += row.len() as u64;
         if wanted.windows.may_hold(&row) && wanted.automaton.is_match(&row[..]) {
             for (field, column) in row.split(|byte| *byte == b'\t').zip(columns) {

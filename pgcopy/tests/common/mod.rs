@@ -57,6 +57,13 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
 
+/// Lets the servers' user have a file or folder.
+pub fn give(path: &Path) {
+    if is_root() {
+        std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
+    }
+}
+
 fn run(command: &mut Command) {
     let output = command.stderr(Stdio::piped()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -79,9 +86,7 @@ impl Server {
         let root = &binaries()[&format!("pg{major}")];
         let bin = root.join("bin");
         let folder = tempfile::Builder::new().prefix("kwpg").tempdir_in("/tmp").unwrap().keep();
-        if is_root() {
-            std::os::unix::fs::chown(&folder, Some(USER), Some(USER)).unwrap();
-        }
+        give(&folder);
         run(as_user(&bin.join("initdb"))
             .args(["-U", "admin", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"])
             .arg(folder.join("data"))
