@@ -1,7 +1,7 @@
 //! What was done, signed: per column the mask, per table the rows, the policy's hash, the key's version.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use masking::{ColumnReport, MasterKey};
+use masking::{ColumnReport, MasterKey, SubsetRule};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +27,8 @@ pub struct Report {
     pub time: jiff::Timestamp,
     /// SHA-256 of the policy.
     pub policy: String,
+    /// The chosen roots of a subset, with what is compared; without the values, which may be personal.
+    pub subset: Vec<String>,
     /// A name of the master key that gives nothing away.
     pub key: Option<String>,
     /// Version of the keys.
@@ -59,8 +61,31 @@ pub struct TableReport {
     pub rows: u64,
     /// Bytes read from the source.
     pub bytes: u64,
-    /// `copied`, `truncated` or `subset`.
+    /// `copied`, `truncated`, `subset`, or `routed`: a partition whose rows went in through its root, so that it may hold
+    /// others than were read from it.
     pub how: String,
+}
+
+/// A subset's rules for people.
+pub(crate) fn subset(rules: &[SubsetRule]) -> Vec<String> {
+    let compared = |condition: &masking::Condition| {
+        let json = serde_json::to_value(condition).unwrap_or_default();
+        let keys = json.as_object().into_iter().flat_map(|map| map.keys()).filter(|key| *key != "column");
+        format!("{} {}", condition.column, keys.map(String::as_str).collect::<Vec<_>>().join(" "))
+    };
+    rules
+        .iter()
+        .map(|rule| {
+            let conditions: Vec<String> = rule.conditions.iter().map(compared).collect();
+            let conditions = if conditions.is_empty() {
+                String::new()
+            } else {
+                format!(" where {}", conditions.join(", "))
+            };
+            let percent = rule.percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
+            format!("{}{conditions}{percent}", rule.name)
+        })
+        .collect()
 }
 
 /// SHA-256 in hexadecimal.

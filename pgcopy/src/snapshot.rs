@@ -120,11 +120,23 @@ impl Snapshot {
                 ));
             }
             if self.exporter.client.is_closed() || self.locks.client.is_closed() {
-                return Error::GaveWay(
-                    "the session that held the snapshot was ended; start again".to_owned(),
-                );
+                let ended = "the session that held the snapshot was ended; start again";
+                return self.explain(Error::GaveWay(ended.to_owned()));
             }
         }
+    }
+
+    /// Says what to do about a standby that ended our queries for the sake of its primary's changes. It ends the session
+    /// that holds the snapshot too, and then nothing can be tried again.
+    pub fn explain(&self, error: Error) -> Error {
+        let lost = self.exporter.client.is_closed() || self.locks.client.is_closed();
+        if !self.catalog.server.standby || !(lost || error.is_code("40001")) {
+            return error;
+        }
+        Error::GaveWay(format!(
+            "the standby ended the copy's sessions to apply changes of its primary ({error}); set hot_standby_feedback = on \
+             there, raise its max_standby_streaming_delay above the duration of a copy, or copy from the primary"
+        ))
     }
 
     /// Ends what this copy still runs on the source, for example a sort that would not notice a closed socket.

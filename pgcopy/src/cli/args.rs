@@ -171,6 +171,9 @@ pub(super) struct Verify {
     /// The policy of the copy.
     #[arg(long, value_name = "FILE")]
     pub(super) policy: PathBuf,
+    /// The copy's `--subset`, if it had one.
+    #[arg(long, value_name = "YAML")]
+    pub(super) subset: Option<String>,
     /// The copy's report; its signature is checked with the key.
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(super) report: Option<PathBuf>,

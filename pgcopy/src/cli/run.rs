@@ -37,6 +37,15 @@ fn policy(path: &Path) -> Result<(Policy, String)> {
     Ok((policy, pgcopy::report::sha256(text.as_bytes())))
 }
 
+/// The policy with the subset of the arguments in place of its own. What is copied is decided by both, so the hash is of
+/// both.
+fn with_subset((mut policy, hash): (Policy, String), subset: Option<&str>) -> Result<(Policy, String)> {
+    let Some(subset) = subset else { return Ok((policy, hash)) };
+    let rules = masking::parse(&format!("subset: {subset}"));
+    policy.subset = rules.map_err(|error| Error::Usage(format!("--subset: {error}")))?.subset;
+    Ok((policy, pgcopy::report::sha256(format!("{hash} subset: {subset}").as_bytes())))
+}
+
 fn key(name: Option<&str>) -> Result<Option<MasterKey>> {
     let Some(name) = name else { return Ok(None) };
     let text = secret(name, "key")?.ok_or_else(|| {
@@ -51,11 +60,7 @@ fn key(name: Option<&str>) -> Result<Option<MasterKey>> {
 }
 
 async fn run_copy(args: args::Copy) -> Result<()> {
-    let (mut policy, policy_hash) = policy(&args.policy)?;
-    if let Some(subset) = &args.subset {
-        let rules = masking::parse(&format!("subset: {subset}"));
-        policy.subset = rules.map_err(|error| Error::Usage(format!("--subset: {error}")))?.subset;
-    }
+    let (policy, policy_hash) = with_subset(policy(&args.policy)?, args.subset.as_deref())?;
     let options = CopyOptions {
         source: Endpoint::resolve(&args.from)?,
         target: Endpoint::resolve(&args.to)?,
@@ -169,7 +174,7 @@ async fn check(from: &str, path: &Path, format: args::Format) -> Result<()> {
 }
 
 async fn run_verify(args: args::Verify) -> Result<()> {
-    let (policy, policy_hash) = policy(&args.policy)?;
+    let (policy, policy_hash) = with_subset(policy(&args.policy)?, args.subset.as_deref())?;
     let report = match (&args.report, key(args.key.as_deref())?) {
         (Some(path), Some(key)) => {
             let text = std::fs::read_to_string(path)

@@ -45,7 +45,8 @@ pub(super) async fn run(
     let watch = Arc::clone(&snapshot);
     // Only while the snapshot lives: afterwards nobody waits for us.
     let (watched, mut copied) = tokio::select! {
-        loaded = load(options, snapshot, application, progress, &mut clock, made) => loaded?,
+        loaded = load(options, snapshot, application, progress, &mut clock, made) =>
+            loaded.map_err(|error| watch.explain(error))?,
         error = watch.disturbed(&options.courtesy, application) => return Err(error),
     };
     drop(watch);
@@ -138,6 +139,8 @@ fn table_report(plan: &TablePlan, moved: Option<&crate::pipe::Moved>, subset: bo
         bytes: moved.bytes,
         how: if plan.truncate {
             "truncated"
+        } else if plan.routed {
+            "routed"
         } else if subset {
             "subset"
         } else {
@@ -167,6 +170,7 @@ fn report(options: &CopyOptions, snapshot: &Snapshot, decisions: &Decisions, sch
         target: options.target.database().to_owned(),
         time: snapshot.time,
         policy: options.policy_hash.clone(),
+        subset: crate::report::subset(&options.policy.subset),
         key: options.key.as_ref().map(masking::MasterKey::fingerprint),
         key_version: decisions.key_version.0,
         columns: decisions.report(),

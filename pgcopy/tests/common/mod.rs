@@ -96,6 +96,22 @@ impl Server {
         server
     }
 
+    /// A streaming standby of this server.
+    pub fn standby(&self, settings: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("kwpg").tempdir_in("/tmp").unwrap().keep();
+        give(&folder);
+        run(as_user(&tools().join("pg_basebackup"))
+            .args(["-U", "admin", "-R", "-X", "stream", "-c", "fast", "-h"])
+            .arg(&self.folder)
+            .arg("-D")
+            .arg(folder.join("data")));
+        let mut server = Self { folder, bin: self.bin.clone(), child: None };
+        // What pg_basebackup of a newer version writes holds options that an older server does not know.
+        let primary = format!("primary_conninfo=host={} user=admin", self.folder.display());
+        server.boot(&[&[primary.as_str()], settings].concat());
+        server
+    }
+
     /// Starts the stopped server again.
     pub fn boot(&mut self, settings: &[&str]) {
         let mut command = as_user(&self.bin.join("postgres"));

@@ -1,0 +1,47 @@
+//! What `verify` compares.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    reason = "helpers of tests"
+)]
+
+mod common;
+
+use common::{Server, copy, options, policy};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_changed_its_partition_is_noticed_and_a_subset_is_named_without_its_values() {
+    let (source, target) = (Server::start(16), Server::start(16));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source
+        .sql(
+            "shop",
+            "CREATE TABLE t (id int, mail text) PARTITION BY RANGE (id);
+             CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100);
+             CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (200);
+             INSERT INTO t SELECT i, 'carol' FROM generate_series(0, 149) i; ANALYZE",
+        )
+        .await;
+    let mut text = policy(&source, "shop", &[]).await;
+    text.push_str("subset:\n- {name: t, percent: 100, where: [{column: mail, equals: carol}]}\n");
+    let options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &text);
+    let report = copy(&options).await;
+    assert_eq!(report.subset, ["public.t where mail equals, 100 %"]);
+    let signed = report.signed(options.key.as_ref()).unwrap();
+    assert!(!signed.contains("carol"));
+    let verify = pgcopy::verify::VerifyOptions {
+        source: options.source.clone(),
+        target: options.target.clone(),
+        policy: options.policy.clone(),
+        policy_hash: options.policy_hash.clone(),
+        report: Some((signed, options.key.clone().unwrap())),
+    };
+    pgcopy::verify::verify(&verify).await.unwrap();
+    target.sql("gold", "UPDATE t SET id = 150 WHERE id = 1").await;
+    let error = pgcopy::verify::verify(&verify).await.unwrap_err();
+    assert!(error.to_string().contains("\"t1\" has 99 rows, the report says 100"), "{error}");
+}
