@@ -31,6 +31,8 @@ pub struct Catalog {
     pub derived: Vec<Derived>,
     /// Objects that a copy leaves out, for the report.
     pub left_out: Vec<LeftOut>,
+    /// Foreign tables and what depends on them, by kind and name: none of it can exist in a copy.
+    pub foreign: Vec<LeftOut>,
     /// Texts that go along with the schema, each with the object that holds it.
     pub texts: Vec<(String, String)>,
     /// Estimated distinct values by schema, table and column.

@@ -3,6 +3,7 @@
 
 mod classify;
 mod dump;
+mod foreign;
 mod lexer;
 mod scan;
 

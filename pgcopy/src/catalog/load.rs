@@ -57,6 +57,11 @@ pub async fn load(session: &Session) -> Result<Catalog> {
             .iter()
             .map(|row| LeftOut { kind: row.get(0), name: row.get(1) })
             .collect(),
+        foreign: rows(session, q::FOREIGN, &[])
+            .await?
+            .iter()
+            .map(|row| LeftOut { kind: row.get(0), name: row.get(1) })
+            .collect(),
         texts: rows(session, q::TEXTS, &[&oids])
             .await?
             .iter()

@@ -128,6 +128,19 @@ pub(super) const LEFT_OUT: &str = "SELECT 'large objects', count(*)::text FROM p
       unnest(e.extconfig) x(oid), pg_class c, pg_namespace n WHERE c.oid = x.oid AND n.oid = c.relnamespace \
       AND c.relkind = 'r' ORDER BY 1, 2";
 
+/// Foreign tables, and relations and functions that depend on one, directly or not. A view depends through its rule.
+pub(super) const FOREIGN: &str = "WITH RECURSIVE f(c, o) AS ( \
+    SELECT 'pg_class'::regclass::oid, t.oid FROM pg_class t WHERE t.relkind = 'f' \
+    UNION SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END, coalesce(r.ev_class, d.objid) \
+      FROM f JOIN pg_depend d ON d.refclassid = f.c AND d.refobjid = f.o \
+      LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid) \
+    SELECT CASE c.relkind WHEN 'f' THEN 'foreign table' WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' \
+      WHEN 'S' THEN 'sequence' ELSE 'table' END, n.nspname || '.' || c.relname \
+      FROM f JOIN pg_class c ON f.c = 'pg_class'::regclass AND c.oid = f.o JOIN pg_namespace n ON n.oid = c.relnamespace \
+      WHERE c.relkind IN ('f', 'v', 'm', 'S', 'r', 'p') \
+    UNION SELECT 'function', n.nspname || '.' || p.proname FROM f JOIN pg_proc p ON f.c = 'pg_proc'::regclass AND p.oid = f.o \
+      JOIN pg_namespace n ON n.oid = p.pronamespace ORDER BY 1, 2";
+
 pub(super) const SETTINGS: &str = "SELECT unnest(s.setconfig)::text FROM pg_db_role_setting s JOIN pg_database d \
     ON d.oid = s.setdatabase WHERE d.datname = current_database() AND s.setrole = 0 ORDER BY 1";
 

@@ -108,6 +108,10 @@ async fn load(
         schema(options, &snapshot, application),
         leak::sample(snapshot.session(), &catalog, &decisions)
     )?;
+    let refused = schema.without_foreign(&catalog.foreign);
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
     schema.refresh(&populated(snapshot.session()).await?);
     let statements = || schema.before.iter().chain(&schema.after);
     let mut found = scan(statements(), &values.values);
