@@ -5,7 +5,7 @@ use super::*;
 /// A CopyData message of this many bytes.
 fn row(size: usize) -> Vec<u8> {
     let length = u32::try_from(size + 4).unwrap().to_be_bytes();
-    [&[b'd'], &length[..], &vec![7; size]].concat()
+    [&b"d"[..], &length[..], &vec![7; size]].concat()
 }
 
 fn hello() -> Vec<u8> {
