@@ -129,10 +129,14 @@ impl DomainKey {
     pub(crate) fn tag(&self, message: &[u8]) -> Tag {
         let mut state = self.inner;
         absorb(&mut state, message);
-        let mut digest = [0; 32];
-        store(&state, &mut digest);
+        let mut block = [0; 64];
+        store(&state, &mut block);
+        // The padding of a digest after the outer key block.
+        block[32] = 0x80;
+        block[56..].copy_from_slice(&((64u64 + 32) * 8).to_be_bytes());
         let mut state = self.outer;
-        absorb(&mut state, &digest);
+        compress256(&mut state, &[block]);
+        let mut digest = [0; 32];
         store(&state, &mut digest);
         digest
     }
@@ -140,21 +144,24 @@ impl DomainKey {
 
 /// Hashes `message` and the padding after a first block of 64 bytes.
 fn absorb(state: &mut [u32; 8], message: &[u8]) {
+    let bits = ((64 + message.len() as u64) * 8).to_be_bytes();
     let (blocks, rest) = message.as_chunks::<64>();
     if !blocks.is_empty() {
         compress256(state, blocks);
     }
-    let mut last = [0; 128];
+    let mut last = [0; 64];
     last[..rest.len()].copy_from_slice(rest);
     last[rest.len()] = 0x80;
-    let end = if rest.len() < 56 { 64 } else { 128 };
-    let bits = (64 + message.len() as u64) * 8;
-    last[end - 8..end].copy_from_slice(&bits.to_be_bytes());
-    let (blocks, _) = last[..end].as_chunks::<64>();
-    compress256(state, blocks);
+    if rest.len() >= 56 {
+        compress256(state, &[last]);
+        last = [0; 64];
+    }
+    last[56..].copy_from_slice(&bits);
+    compress256(state, &[last]);
 }
 
-fn store(state: &[u32; 8], out: &mut [u8; 32]) {
+/// Writes the state at the start of `out`.
+fn store(state: &[u32; 8], out: &mut [u8]) {
     for (bytes, word) in out.as_chunks_mut::<4>().0.iter_mut().zip(state) {
         *bytes = word.to_be_bytes();
     }

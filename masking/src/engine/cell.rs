@@ -36,14 +36,9 @@ pub(crate) struct Context<'r> {
 }
 
 impl Context<'_> {
-    /// Masks a decoded value; texts are left in `text`.
-    pub(crate) fn make(
-        &mut self,
-        masker: &Masker,
-        value: Value<'_>,
-        canonical: &mut Vec<u8>,
-        text: &mut String,
-    ) -> Result<Made, Refused> {
+    /// Masks a decoded value; texts are left in the scratch's `text`.
+    pub(crate) fn make(&mut self, masker: &Masker, value: Value<'_>) -> Result<Made, Refused> {
+        let Scratch { canonical, text, found, unpacked: _ } = &mut *self.scratch;
         canonical.clear();
         let wanted = !self.random && masker.wants_tag(self.person.is_some());
         let text_form = masker.permutes() && matches!(value, Value::Text(_) | Value::Decimal(_));
@@ -58,7 +53,7 @@ impl Context<'_> {
         let person = if self.random { tag } else { self.person.unwrap_or(tag) };
         text.clear();
         let input = Input { value, canonical, tag, person, gender: self.gender };
-        masker.make(&input, &mut self.scratch.found, text)
+        masker.make(&input, found, text)
     }
 }
 
@@ -95,20 +90,16 @@ impl ValueMask {
         context: &mut Context<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Outcome, Refused> {
-        // The buffers leave the context for the call, so that the context itself can be lent.
+        // What the value may lie in leaves the context for the call, so that the context itself can be lent.
         let mut unpacked = std::mem::take(&mut context.scratch.unpacked);
-        let mut canonical = std::mem::take(&mut context.scratch.canonical);
-        let mut text = std::mem::take(&mut context.scratch.text);
         let made = match self.codec.decode(raw, &mut unpacked) {
-            Some(value) => context.make(&self.masker, value, &mut canonical, &mut text),
+            Some(value) => context.make(&self.masker, value),
             None => Err(
                 "the value is none of its type (is the encoding UTF-8, and are the COPY's columns in order?)",
             ),
         };
-        let outcome = made.and_then(|made| self.write(&made, &text, out));
+        let outcome = made.and_then(|made| self.write(&made, &context.scratch.text, out));
         context.scratch.unpacked = unpacked;
-        context.scratch.canonical = canonical;
-        context.scratch.text = text;
         outcome
     }
 

@@ -265,22 +265,18 @@ impl<'a> Walk<'a, '_, '_> {
                 None => Value::Float(plain.parse().map_err(|_| BROKEN)?),
             },
         };
-        let mut canonical = std::mem::take(&mut self.context.scratch.canonical);
-        let mut text = std::mem::take(&mut self.context.scratch.text);
-        let made = self.context.make(masker, value, &mut canonical, &mut text);
+        let made = self.context.make(masker, value);
         let start = self.out.len();
         let written = match made {
             Ok(Made::Same) => Some(self.out.extend_from_slice(plain.as_bytes())),
             Ok(Made::Literal(i)) => Some(self.out.extend_from_slice(masker.literal(i))),
             Ok(Made::Null) | Err(_) => None,
-            Ok(made) => Codec::json().encode(&made, &text, self.out),
+            Ok(made) => Codec::json().encode(&made, &self.context.scratch.text, self.out),
         };
         if written.is_none() {
             self.out.truncate(start);
             self.out.extend_from_slice(b"null");
         }
-        self.context.scratch.canonical = canonical;
-        self.context.scratch.text = text;
         Ok(())
     }
 }

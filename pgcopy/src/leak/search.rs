@@ -29,7 +29,7 @@ struct Wanted {
     values: Values,
     windows: Windows,
     automaton: AhoCorasick,
-    /// Bytes of the shortest value: what is shorter holds none.
+    /// Characters of the shortest value: what has fewer bytes holds none, in whatever encoding.
     shortest: usize,
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &V
     let wanted = Arc::new(Wanted {
         windows: Windows::new(&values.values),
         automaton: AhoCorasick::new(&values.values).map_err(|error| Error::Local(error.to_string()))?,
-        shortest: values.values.iter().map(String::len).min().unwrap_or_default(),
+        shortest: values.values.iter().map(|value| value.chars().count()).min().unwrap_or_default(),
         values: values.clone(),
     });
     let mut tables: Vec<(Table, Vec<Searched>)> = catalog
@@ -66,7 +66,7 @@ pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &V
     let found = crew::share(sessions, tables, move |session, (table, columns)| {
         let wanted = Arc::clone(&wanted);
         async move {
-            let mut hits = whole(&session, &table, &columns, &wanted.values).await?;
+            let mut hits = whole(&session, &table, &columns, &wanted).await?;
             let (bytes, mut inner) = inside(&session, &table, &columns, &wanted).await?;
             hits.append(&mut inner);
             Ok((bytes, hits))
@@ -104,10 +104,10 @@ async fn whole(
     session: &Session,
     table: &Table,
     columns: &[Searched],
-    values: &Values,
+    wanted: &Wanted,
 ) -> Result<Vec<String>> {
-    let statement = compared(table, columns, values.seed);
-    let row = session.client.query_one(&statement, &[&values.hashes]).await;
+    let statement = compared(table, columns, &wanted.values, wanted.shortest);
+    let row = session.client.query_one(&statement, &[&wanted.values.hashes]).await;
     let row = row.context(format!("searching {}", table.title()))?;
     Ok(columns
         .iter()
@@ -117,24 +117,27 @@ async fn whole(
         .collect())
 }
 
-/// The statement that compares whole values. What is stored out of line is fetched only if it is short enough to be one.
-fn compared(table: &Table, columns: &[Searched], seed: i64) -> String {
+/// The statement that compares whole values. What is stored out of line is fetched only if it is short enough to be one,
+/// and what is shorter than all of them is not hashed. Rows without any are told by the WHERE, which costs less than
+/// aggregates over all rows.
+fn compared(table: &Table, columns: &[Searched], values: &Values, shortest: usize) -> String {
     // Maps of free space and visibility are a small part of the heap; measuring costs as much as a short value's hash.
     let toasted = table.bytes.saturating_sub(table.heap_bytes) > table.heap_bytes / 8;
-    let counts: Vec<String> = columns
+    let equal: Vec<String> = columns
         .iter()
         .map(|c| {
             let name = ident(&c.name);
-            let equal = format!("{} = ANY ($1::int8[])", hash(&name, seed));
-            if toasted || c.document {
-                format!("bool_or(CASE WHEN pg_column_size({name}) <= {LONGEST} THEN {equal} END)")
-            } else {
-                format!("bool_or({equal})")
-            }
+            let equal = format!("{} = ANY ($1::int8[])", hash(&name, values.seed));
+            let small = (toasted || c.document).then(|| format!("pg_column_size({name}) <= {LONGEST}"));
+            // The text of a document is not there without being made.
+            let long = (!c.document).then(|| format!("octet_length({name}::text) >= {shortest}"));
+            let guards = [small, long].into_iter().flatten();
+            guards.fold(equal, |equal, guard| format!("CASE WHEN {guard} THEN {equal} END"))
         })
         .collect();
+    let list: Vec<String> = equal.iter().map(|equal| format!("bool_or({equal})")).collect();
     let sampled = sampled(fraction(COMPARED_ROWS, table.rows));
-    format!("SELECT {} FROM ONLY {}{sampled}", counts.join(", "), table.sql())
+    format!("SELECT {} FROM ONLY {}{sampled} WHERE {}", list.join(", "), table.sql(), equal.join(" OR "))
 }
 
 fn sampled(percent: f64) -> String {
@@ -212,8 +215,20 @@ mod tests {
 
     #[test]
     fn only_what_may_lie_out_of_line_is_measured_before_it_is_fetched() {
-        assert!(!compared(&table(8192), &[column("a", false)], 1).contains("pg_column_size"));
-        assert!(compared(&table(8192), &[column("a", true)], 1).contains("pg_column_size"));
-        assert!(compared(&table(16384), &[column("a", false)], 1).contains("pg_column_size"));
+        let compared =
+            |bytes, document| compared(&table(bytes), &[column("a", document)], &Values::default(), 12);
+        assert!(!compared(8192, false).contains("pg_column_size"));
+        assert!(compared(8192, true).contains("pg_column_size"));
+        assert!(compared(16384, false).contains("pg_column_size"));
+    }
+
+    #[test]
+    fn only_what_is_long_enough_to_be_a_value_is_hashed() {
+        let columns = [column("a", false), column("b", true)];
+        let statement = compared(&table(8192), &columns, &Values::default(), 12);
+        let (_, rows) = statement.split_once(" WHERE ").unwrap();
+        assert!(rows.starts_with("CASE WHEN octet_length(\"a\"::text) >= 12 THEN hashtextextended(\"a\""));
+        assert!(rows.contains(" OR CASE WHEN pg_column_size(\"b\")"));
+        assert!(!rows.contains("octet_length(\"b\""));
     }
 }
