@@ -8,9 +8,9 @@ use autoscale::{Bucket, ForeignChange, Trigger};
 use jiff::Timestamp;
 use support::{Process, answered, healthy};
 
-fn by_hand(p: &Process, replicas: u32) -> Option<ForeignChange> {
+fn by_hand(p: &Process, replicas: u32) -> ForeignChange {
     let (by, at) = ("alice".to_owned(), p.input.now);
-    Some(ForeignChange { replicas, from: None, by, reason: None, at, ttl_seconds: None })
+    ForeignChange { replicas, from: None, by, reason: None, at, ttl_seconds: None }
 }
 
 fn replicas(p: &Process) -> u32 {
@@ -134,13 +134,13 @@ fn one_second_of_a_day_ahead_does_not_hide_the_seconds_of_this_day() {
 fn a_change_dated_into_the_future_counts_from_now_and_hides_no_later_one() {
     let mut p = Process::new(7);
     p.seconds(400, healthy(100));
-    p.input.foreign = by_hand(&p, 30);
+    p.input.foreign = Some(by_hand(&p, 30));
     p.input.foreign.as_mut().unwrap().at = Timestamp::from_second(p.second + 86_400).unwrap();
     let mut other = p.clone();
     other.seconds(4_300, healthy(100));
     assert!(replicas(&other) < 12, "an hour, and ten steps: {}", other.words());
     p.seconds(100, healthy(100));
-    p.input.foreign = by_hand(&p, 12);
+    p.input.foreign = Some(by_hand(&p, 12));
     p.seconds(100, healthy(100));
     assert_eq!(replicas(&p), 12, "{}", p.words());
 }
@@ -149,7 +149,7 @@ fn a_change_dated_into_the_future_counts_from_now_and_hides_no_later_one() {
 fn a_ceiling_does_not_yield_to_what_nobody_sees_any_more() {
     let mut p = Process::new(7);
     p.seconds(400, healthy(100));
-    p.input.foreign = by_hand(&p, 3);
+    p.input.foreign = Some(by_hand(&p, 3));
     let waits = Bucket { waiting: 400, in_flight: 412, wait_seconds: 100.0, completed: 60, ..healthy(100) };
     p.seconds(5, waits);
     for _ in 0..300 {
@@ -163,9 +163,9 @@ fn who_takes_their_own_floor_back_leaves_no_ceiling() {
     let mut p = Process::new(7);
     p.seconds(400, healthy(100));
     let own = replicas(&p);
-    p.input.foreign = by_hand(&p, 30);
+    p.input.foreign = Some(by_hand(&p, 30));
     p.seconds(100, healthy(100));
-    p.input.foreign = by_hand(&p, own);
+    p.input.foreign = Some(by_hand(&p, own));
     p.seconds(100, healthy(100));
     assert_eq!(replicas(&p), own, "{}", p.words());
     p.seconds(60, healthy(300));
@@ -176,10 +176,10 @@ fn who_takes_their_own_floor_back_leaves_no_ceiling() {
 fn a_demand_of_minutes_ago_does_not_undo_that_somebody_lowers_their_floor() {
     let mut p = Process::new(7);
     p.seconds(400, healthy(300));
-    p.input.foreign = by_hand(&p, 30);
+    p.input.foreign = Some(by_hand(&p, 30));
     p.seconds(100, healthy(300));
     p.seconds(100, healthy(100));
-    p.input.foreign = by_hand(&p, 12);
+    p.input.foreign = Some(by_hand(&p, 12));
     let seen = p.seconds(100, healthy(100));
     assert!(seen.iter().all(|n| *n == 12), "{seen:?} {}", p.words());
 }
