@@ -85,9 +85,12 @@ impl Damping {
         self.level = self.level.max(floor);
     }
 
-    /// Pods that somebody who had asked for them gave back: what only the floor had earned goes with it.
+    /// Pods that somebody who had asked for them gave back: what only the floor had earned goes with it, and no demand of
+    /// minutes ago brings it back.
     pub fn lower_to(&mut self, floor: u32) {
         self.level = self.level.min(floor);
+        self.steady.clear();
+        self.urgent.clear();
     }
 
     /// Drops urgent demands at once: they were asked for before the downstream was known to be slow.

@@ -28,7 +28,9 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let news = state.foreign.take(now, state.replicas, state.demand, input.foreign.as_ref(), k);
     // Who lowers their own floor has scaled in already; the law neither undoes it nor does it again in steps.
     let current = news.lowered.unwrap_or(current);
-    damping.lower_to(news.lowered.unwrap_or(u32::MAX));
+    if let Some(floor) = news.lowered {
+        damping.lower_to(floor);
+    }
     sleep(settings, state, news.is_increase || input.wake, now, &signals);
     if signals.look.slow.is_some() {
         damping.forget_urgent();
@@ -48,7 +50,7 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let seen = Seen {
         unknown: signals.merged.unknown.is_some(),
         fresh: signals.merged.fresh,
-        panic: urgent > 0,
+        panic: f64::from(urgent) > f64::from(current) * (1.0 - k.down_step),
         backlog: signals.waiting > (demand.known_able() * k.backlog_seconds).max(2.0),
     };
     let hold = state.holds.look(now, &state.window, seen, k);
@@ -57,8 +59,10 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let level = damping.settle(now, steady, urgent, hold.is_none(), most, k);
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
     (terms.demand, state.demand) = (wanted, steady.max(urgent));
-    let suffering = seen.backlog
-        || [HoldReason::Timeouts, HoldReason::Completions].iter().any(|c| state.holds.is_fresh(*c, now));
+    // In the dark nobody knows whether requests still suffer.
+    let suffering = seen.fresh > 0
+        && (seen.backlog
+            || [HoldReason::Timeouts, HoldReason::Completions].iter().any(|c| state.holds.is_fresh(*c, now)));
     state.foreign.suffer(now, steady.max(urgent), suffering, k);
     let bounds = Bounds { ceiling: state.foreign.ceiling(), ..bounds };
     let (replicas, hard) = bounds.apply(wanted);
@@ -163,7 +167,8 @@ fn try_more(
         }
         return 0;
     }
-    let known = signals.merged.unknown.is_none();
+    // While a release settles nothing is compared with anything, so no step is begun or judged.
+    let known = signals.merged.unknown.is_none() && state.baseline.is_own();
     let view = trial::View {
         fresh: if known { signals.merged.fresh as f64 } else { 0.0 },
         copes: signals.look.copes,

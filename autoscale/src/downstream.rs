@@ -31,6 +31,10 @@ pub struct Downstream {
     calm: f64,
     /// Seconds for which no more slots have been busy than the arrivals explain.
     idle: f64,
+    /// Seconds of suspicion, less those without it.
+    suspected: f64,
+    /// Whether it was found slow by the mean alone: some requests take long, and most are as fast as ever.
+    by_mean: bool,
     /// Seconds in which it was slow and yet everything was answered; a bad minute between them only does not count.
     coped: f64,
 }
@@ -96,12 +100,19 @@ impl Downstream {
         let little = ratio(recent.busy, done * s0.mean).unwrap_or(10.0);
         let enough = recent.busy >= 2.0 && before.finished >= f64::from(k.min_count);
         let suspect = enough && little > k.slow_enter && done <= done_before * k.slow_rise;
-        let slowdown = service.p50.map_or(1.0, |p| p / s0.p50);
-        if self.slow.is_none() && suspect && !service.throttled && slowdown > k.slow_enter {
-            self.slow = Some(Evidence { slowdown, busy: recent.busy, expected, completions: done });
-            (self.calm, self.idle, self.coped) = (0.0, 0.0, 0.0);
-        }
         let look = minute(window, service, s0, k);
+        let by_median = service.p50.map_or(1.0, |p| p / s0.p50);
+        let by_mean = look.mean.map_or(1.0, |mean| mean / s0.mean);
+        // A suspicion silences pods, so it must end: where the median does not tell, the mean of a minute does.
+        let passed = if suspect { service.fresh } else { -service.fresh };
+        self.suspected = (self.suspected + passed).clamp(0.0, SUSPECTED);
+        let is_proved = by_median > k.slow_enter || (self.suspected >= SUSPECTED && by_mean > k.slow_enter);
+        if self.slow.is_none() && suspect && !service.throttled && is_proved {
+            *self = Self { by_mean: by_median <= k.slow_enter, ..Self::default() };
+            let slowdown = if self.by_mean { by_mean } else { by_median };
+            self.slow = Some(Evidence { slowdown, busy: recent.busy, expected, completions: done });
+        }
+        let slowdown = if self.by_mean { by_mean } else { by_median };
         self.recover(slowdown, service, look.is_idle, k);
         let still_slow = service.p50.is_some() && slowdown >= k.slow_leave;
         let accepted = self.cope(look, if still_slow { service.fresh } else { 0.0 }, k);
@@ -142,6 +153,8 @@ impl Downstream {
     }
 }
 
+/// Seconds of suspicion after which the mean of the service time may prove it.
+const SUSPECTED: f64 = 60.0;
 /// Seconds for which no more slots may be busy than the arrivals explain until nothing is slow any more.
 const IDLE: f64 = 300.0;
 /// Seconds of what is called the last minute here.

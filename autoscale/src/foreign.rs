@@ -44,7 +44,7 @@ impl Foreign {
     /// asked for, whatever bound it.
     ///
     /// The same number again confirms what is in force. A change that the law finds when it begins is a floor: keeping
-    /// pods that somebody asked for is the safe reading. So is a floor that is lowered but still lies above the demand:
+    /// pods that somebody asked for is the safe reading. So is a floor that is lowered but not below the demand:
     /// whoever wants fewer spare pods does not want a limit. A ceiling that is raised and still lies below the demand stays
     /// a ceiling: whoever allows two pods more does not ask for all.
     pub fn take(
@@ -55,8 +55,13 @@ impl Foreign {
         change: Option<&ForeignChange>,
         k: &Constants,
     ) -> News {
-        let is_new = |c: &&ForeignChange| self.seen.is_none_or(|seen| c.at.as_millisecond() > seen);
-        let news = change.filter(is_new).map(|change| self.put(ours, demand, change, k)).unwrap_or_default();
+        // A change that a wrong clock dated into the future must not hide those that follow.
+        let is_new = |c: &&ForeignChange| {
+            let at = c.at.as_millisecond();
+            self.seen.is_none_or(|seen| at > seen || (seen > now && at != seen))
+        };
+        let news =
+            change.filter(is_new).map(|change| self.put(now, ours, demand, change, k)).unwrap_or_default();
         if self.current.as_ref().is_some_and(|o| now >= o.until) {
             self.current = None;
             return News::default();
@@ -65,9 +70,16 @@ impl Foreign {
     }
 
     /// Puts a new change in force.
-    fn put(&mut self, ours: Option<u32>, demand: u32, change: &ForeignChange, k: &Constants) -> News {
-        let at = change.at.as_millisecond();
-        self.seen = Some(at);
+    fn put(
+        &mut self,
+        now: Millis,
+        ours: Option<u32>,
+        demand: u32,
+        change: &ForeignChange,
+        k: &Constants,
+    ) -> News {
+        let at = change.at.as_millisecond().min(now);
+        self.seen = Some(change.at.as_millisecond());
         let until = after(at, change.ttl_seconds.map_or(k.override_ttl, f64::from));
         let before = change.from.or(ours).unwrap_or(0);
         if change.replicas == before {
@@ -78,7 +90,7 @@ impl Foreign {
         }
         let is_increase = change.replicas > before;
         let in_force = self.current.as_ref().filter(|o| o.floor && at < o.until);
-        let lowered = in_force.is_some_and(|o| change.replicas < o.replicas) && change.replicas > demand;
+        let lowered = in_force.is_some_and(|o| change.replicas < o.replicas) && change.replicas >= demand;
         let ceiling = self.current.as_ref().filter(|o| !o.floor && !o.yielded && at < o.until);
         let raised = is_increase && ceiling.is_some() && change.replicas < demand;
         self.current = Some(Override {

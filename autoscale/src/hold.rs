@@ -33,7 +33,8 @@ pub struct Seen {
     pub unknown: bool,
     /// Seconds that became complete with this tick.
     pub fresh: i64,
-    /// An urgent demand above the pods that there are.
+    /// An urgent demand for the pods that there are, or all but those that one step in would take: jumps that far fewer pods
+    /// answer must not keep many for ever.
     pub panic: bool,
     /// Requests wait longer than the constant `backlog_seconds`.
     pub backlog: bool,
@@ -53,8 +54,13 @@ impl Holds {
             sums.timeouts >= least && sums.timeouts > k.hold_timeouts * base_rate * sums.seconds
         };
         let timeouts = window.sums(0, 10).timeouts > 0.0 && (is_many(10, 2.0) || is_many(60, 3.0));
-        let (recent, ended) = (window.sums(2, 28), window.sums(0, 28));
-        let arrived = recent.first + recent.retries;
+        // Nobody can have answered the newest two seconds, and who came just before the answers that are counted was answered
+        // before them: a burst at either end is no shortfall.
+        let ended = window.sums(0, 28);
+        let arrived = [window.sums(0, 28), window.sums(2, 28)]
+            .map(|sums| sums.first + sums.retries)
+            .into_iter()
+            .fold(f64::INFINITY, f64::min);
         let completions = arrived >= few && {
             let usual = ended.errors.min(self.errors * arrived);
             ended.completed + usual < k.hold_completions * arrived
@@ -71,8 +77,9 @@ impl Holds {
                 self.seen.insert(cause, now);
             }
         }
-        // What was seen later than now was seen by a clock that was wrong.
-        self.seen.retain(|_, at| *at <= now && seconds_since(now, *at) < k.hold_release);
+        // What was seen later than now was seen by a clock that was wrong: it counts as seen now.
+        self.seen.values_mut().for_each(|at| *at = (*at).min(now));
+        self.seen.retain(|_, at| seconds_since(now, *at) < k.hold_release);
         self.learn(arrived, ended.errors, seen);
         causes.iter().map(|(cause, _)| *cause).find(|cause| self.seen.contains_key(cause))
     }

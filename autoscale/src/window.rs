@@ -72,6 +72,9 @@ pub struct Window {
 impl Window {
     /// Merges reports; the order of the reports changes nothing.
     pub fn merge(&mut self, now: i64, reports: &[Report], k: &Constants) -> Merged {
+        if reports.iter().any(|report| self.was_ahead(now, report)) {
+            *self = Self::default();
+        }
         if self.ring.len() != CELLS_OF_RING as usize {
             self.ring = vec![Second::default(); CELLS_OF_RING as usize];
         }
@@ -97,6 +100,13 @@ impl Window {
             merged.unknown.get_or_insert(fault);
         }
         merged
+    }
+
+    /// Whether all clocks ran far ahead once, and a router now reports from before that: what was seen then would hide what
+    /// it says until that time has come.
+    fn was_ahead(&self, now: i64, report: &Report) -> bool {
+        let seen = self.routers.get(&report.router).filter(|last| **last > now.saturating_add(1));
+        seen.zip(report.newest()).is_some_and(|(last, newest)| last.saturating_sub(newest) > KEPT)
     }
 
     /// Adds one router's new buckets; returns what is wrong with them.
