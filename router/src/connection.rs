@@ -11,9 +11,9 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 use crate::body::Body;
+use crate::clock::Clock;
 use crate::flow::{Reads, Stream};
 use crate::peer::Peer;
 use crate::serve::{Common, Patience, Speaks};
@@ -22,8 +22,6 @@ use crate::{exchange, proxy_protocol};
 
 /// The largest header.
 const HEADER_BYTES: usize = 64 * 1024;
-/// The most header fields in HTTP/1.1; HTTP/2 counts bytes alone.
-const HEADER_FIELDS: usize = 128;
 /// Requests at a time in one connection of HTTP/2.
 const STREAMS: u32 = 100;
 /// What is held of an answer that a client of HTTP/2 has no window for.
@@ -37,7 +35,7 @@ pub async fn connection(
     speaks: Speaks,
     common: &Common,
 ) {
-    let (patience, stop) = (common.patience, common.stop.clone());
+    let patience = common.patience;
     if common.proxy_protocol {
         let is_trusted = common.trusted.iter().any(|net| net.contains(&address.to_canonical()));
         let client = tokio::time::timeout(patience.handshake, proxy_protocol::client(&mut stream, address));
@@ -49,10 +47,10 @@ pub async fn connection(
     let reads = |stream| Reads::new(stream, patience.reading);
     match speaks {
         Speaks::Clear { h2c: true } if begins_with_http2(&stream, patience.header).await => {
-            http2(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience, stop).await;
+            http2(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience).await;
         }
         Speaks::Clear { .. } => {
-            http1(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience, stop).await;
+            http1(worker, peer, reads(TokioIo::new(stream)), patience).await;
         }
         Speaks::Tls(acceptor, shelf) => {
             let Ok(Ok(stream)) = tokio::time::timeout(patience.handshake, acceptor.accept(stream)).await
@@ -63,11 +61,11 @@ pub async fn connection(
             let name = tls.server_name().unwrap_or_default().to_ascii_lowercase();
             let is_http2 = tls.alpn_protocol() == Some(b"h2");
             peer.made_for = Some((name, shelf));
-            let (peer, stream) = (Rc::new(peer), Reads::new(TokioIo::new(stream), patience.reading));
+            let stream = Reads::new(TokioIo::new(stream), patience.reading);
             if is_http2 {
-                http2(worker, peer, stream, patience, stop).await;
+                http2(worker, Rc::new(peer), stream, patience).await;
             } else {
-                http1(worker, peer, stream, patience, stop).await;
+                http1(worker, peer, stream, patience).await;
             }
         }
     }
@@ -98,47 +96,39 @@ fn requests(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: 'static> {
-    service_fn(move |request| {
-        let answer = exchange::serve(worker.clone(), peer.clone(), request);
-        async move { Ok(answer.await) }
-    })
+    // In a box of its own: the library moves what it gets, and keeps room for it while the connection is idle.
+    service_fn(move |request| Box::pin(exchange::serve(worker.clone(), peer.clone(), request)))
 }
 
-async fn http1<I>(
-    worker: Rc<Worker>,
-    peer: Rc<Peer>,
-    io: I,
-    patience: Patience,
-    mut stop: watch::Receiver<bool>,
-) where
+async fn http1<I>(worker: Rc<Worker>, mut peer: Peer, io: I, patience: Patience)
+where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
+    let (clock, stop) = (Clock::new(), worker.stops.told());
+    peer.clock = Some(clock.clone());
+    // The library's own limit of 100 header fields: another one would cost every request two allocations.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(clock)
         .header_read_timeout(patience.header)
         .max_buf_size(HEADER_BYTES)
-        .max_headers(HEADER_FIELDS)
-        .serve_connection(io, requests(worker, peer))
+        .serve_connection(io, requests(worker, Rc::new(peer)))
         .with_upgrades();
     tokio::pin!(connection);
     tokio::select! {
+        biased;
         // What a client does wrong is told to it, and is no news to anybody else.
         _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = stop => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }
 
-async fn http2<I>(
-    worker: Rc<Worker>,
-    peer: Rc<Peer>,
-    io: I,
-    patience: Patience,
-    mut stop: watch::Receiver<bool>,
-) where
+async fn http2<I>(worker: Rc<Worker>, peer: Rc<Peer>, io: I, patience: Patience)
+where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
 {
+    let stop = worker.stops.told();
     // Streams that are reset before they are seen here are bounded by h2 itself (max_pending_accept_reset_streams).
     let connection = http2::Builder::new(Streams { reading: patience.reading })
         .timer(TokioTimer::new())
@@ -151,8 +141,9 @@ async fn http2<I>(
         .serve_connection(io, requests(worker, peer.clone()));
     tokio::pin!(connection);
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = stop => {}
         () = peer.streams.idle(patience.idle) => {}
         () = peer.streams.abused() => return,
     }

@@ -1,5 +1,6 @@
 //! One request from its header to the pod's answer.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,11 +28,15 @@ use crate::worker::Worker;
 use crate::{flow, forwarded, framing, headers, host, tunnel};
 
 /// Answers a request.
-pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming>) -> Response<Body> {
+pub async fn serve(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (mut parts, body) = request.into_parts();
     let accept = parts.headers.get(header::ACCEPT).cloned();
-    let mut record = Record::begin(&worker, &peer, &mut parts);
-    match exchange(&mut record, parts, body).await {
+    let mut record = Record::begin(worker, peer, &mut parts);
+    Ok(match exchange(&mut record, parts, body).await {
         Ok(Outcome::Answer(Passed { mut response, sender, upload })) => {
             record.status = response.status();
             record.answered = Some(Instant::now());
@@ -58,7 +63,7 @@ pub async fn serve(worker: Rc<Worker>, peer: Rc<Peer>, request: Request<Incoming
             flow::wait_for_client();
             refuse(record, &refusal, accept.as_ref())
         }
-    }
+    })
 }
 
 /// What came of a request.

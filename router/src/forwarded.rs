@@ -1,5 +1,6 @@
 //! Who the client is, as the application is told: `X-Forwarded-*`, `Forwarded` (RFC 7239).
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -14,10 +15,32 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
+/// What pods were last told about a connection's client. It depends on the host, which is nearly always the same one.
+#[derive(Debug, Default)]
+pub struct Told(RefCell<Option<(HeaderValue, HeaderValue, Option<HeaderValue>)>>);
+
+impl Told {
+    /// The port, and our element of `Forwarded`, if it can be written down.
+    fn of(&self, peer: &Peer, host: &HeaderValue) -> (HeaderValue, Option<HeaderValue>) {
+        let mut last = self.0.borrow_mut();
+        match &*last {
+            Some((of, port, element)) if of == host => (port.clone(), element.clone()),
+            _ => {
+                let element = HeaderValue::from_maybe_shared(Bytes::from(element(peer, host))).ok();
+                let port = HeaderValue::from(port(host, peer));
+                // Not a part of what was read from the client, which would be kept with it.
+                let of = HeaderValue::from_bytes(host.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+                *last = Some((of, port.clone(), element.clone()));
+                (port, element)
+            }
+        }
+    }
+}
+
 /// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
 pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
-    headers.reserve(8);
     remove_twins(headers);
+    let (port, own) = peer.told.of(peer, host);
     let chain = peer.trusted.then(|| joined(headers, &FORWARDED_FOR)).flatten();
     let chain = chain.and_then(|before| HeaderValue::from_str(&format!("{before}, {}", peer.address)).ok());
     headers.insert(FORWARDED_FOR, chain.unwrap_or_else(|| peer.value.clone()));
@@ -26,20 +49,21 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(peer.proto));
     }
     if !keep(headers, &FORWARDED_PORT) {
-        headers.insert(FORWARDED_PORT, HeaderValue::from(port(host, peer)));
+        headers.insert(FORWARDED_PORT, port);
     }
     if !keep(headers, &FORWARDED_HOST) {
         headers.insert(FORWARDED_HOST, host.clone());
     }
-    let own = element(peer, host);
     let before = peer.trusted.then(|| joined(headers, &header::FORWARDED)).flatten();
     let all = match before.filter(|before| ends_outside_quotes(before)) {
-        Some(before) => format!("{before}, {own}"),
+        Some(before) => own.and_then(|own| {
+            HeaderValue::try_from(format!("{before}, {}", own.to_str().unwrap_or_default())).ok()
+        }),
         None => own,
     };
-    match HeaderValue::from_maybe_shared(Bytes::from(all)) {
-        Ok(value) => drop(headers.insert(header::FORWARDED, value)),
-        Err(_) => drop(headers.remove(header::FORWARDED)),
+    match all {
+        Some(value) => drop(headers.insert(header::FORWARDED, value)),
+        None => drop(headers.remove(header::FORWARDED)),
     }
 }
 
@@ -58,9 +82,11 @@ fn remove_twins(headers: &mut HeaderMap) {
                 .iter()
                 .any(|ours| name.as_str().replace('_', "-") == ours.as_str())
     };
-    let twins: Vec<HeaderName> = headers.keys().filter(is_twin).cloned().collect();
-    for twin in twins {
-        headers.remove(twin);
+    if headers.keys().any(|name| is_twin(&name)) {
+        let twins: Vec<HeaderName> = headers.keys().filter(is_twin).cloned().collect();
+        for twin in twins {
+            headers.remove(twin);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 
+use crate::clock::Clock;
 use crate::code::Code;
 use crate::endpoint::Abandoned;
 use crate::pick;
@@ -74,7 +75,7 @@ pub async fn pass_on(
         let answering: Answering = sender.send(request);
         let mut waiting =
             Waiting { answering: Some(answering), work: record.work.take(), sender: Some(sender) };
-        let said = wait(&mut waiting, upload.as_deref(), limits).await?;
+        let said = wait(&mut waiting, upload.as_deref(), limits, record.peer.clock.as_ref()).await?;
         let (work, sender) = waiting.done();
         record.work = work;
         let mut error = match (said, sender) {
@@ -214,7 +215,12 @@ impl Drop for Waiting {
 }
 
 /// Waits for the first byte of the answer; the limit begins when the request was sent.
-async fn wait(waiting: &mut Waiting, upload: Option<&Upload>, limits: Limits) -> Result<Said, Refusal> {
+async fn wait(
+    waiting: &mut Waiting,
+    upload: Option<&Upload>,
+    limits: Limits,
+    clock: Option<&Clock>,
+) -> Result<Said, Refusal> {
     let Some(answering) = waiting.answering.as_mut() else { return Err(Code::H99.into()) };
     if let Some(upload) = upload {
         tokio::select! {
@@ -229,13 +235,14 @@ async fn wait(waiting: &mut Waiting, upload: Option<&Upload>, limits: Limits) ->
             }
         }
     }
-    match tokio::time::timeout(limits.first_byte, answering.as_mut()).await {
-        Ok(said) => Ok(said),
-        Err(_) => {
-            waiting.blame();
-            Err(Code::H12.into())
-        }
-    }
+    let said = match clock {
+        Some(clock) => clock.within(Instant::now(), limits.first_byte, answering.as_mut()).await,
+        None => tokio::time::timeout(limits.first_byte, answering.as_mut()).await.ok(),
+    };
+    said.ok_or_else(|| {
+        waiting.blame();
+        Code::H12.into()
+    })
 }
 
 /// A request without a body, to send it a second time.

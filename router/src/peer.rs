@@ -8,6 +8,8 @@ use http::header::HeaderValue;
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
+use crate::forwarded::Told;
 use crate::tls::Shelf;
 
 /// A connection whose client left so many requests before their answer, and at least half of all, is ended: each of
@@ -27,6 +29,10 @@ pub struct Peer {
     pub proto: &'static str,
     /// Of an encrypted connection, the host that it was made for (SNI), and the certificates.
     pub made_for: Option<(String, Shelf)>,
+    /// Its timer, where it has one request at a time.
+    pub clock: Option<Clock>,
+    /// What pods were last told of it.
+    pub told: Told,
     /// Its requests.
     pub streams: Streams,
 }
@@ -38,7 +44,16 @@ impl Peer {
         let value =
             HeaderValue::from_str(&address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         let trusted = trusted.iter().any(|net| net.contains(&address));
-        Self { address, value, trusted, proto, made_for: None, streams: Streams::new() }
+        Self {
+            address,
+            value,
+            trusted,
+            proto,
+            made_for: None,
+            clock: None,
+            told: Told::default(),
+            streams: Streams::new(),
+        }
     }
 }
 

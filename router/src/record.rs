@@ -105,7 +105,9 @@ impl Drop for OpenStream {
 
 impl Record {
     /// The record of a request whose header has just arrived. Gives the request an id where it has none.
-    pub fn begin(worker: &Rc<Worker>, peer: &Rc<Peer>, parts: &mut Parts) -> Self {
+    pub fn begin(worker: Rc<Worker>, peer: Rc<Peer>, parts: &mut Parts) -> Self {
+        // Room for what the pod is told besides, so that the map is made larger once at most.
+        parts.headers.reserve(6);
         let id = headers::request_id(&mut parts.headers, || worker.draw_long());
         if let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
             && parts.version >= Version::HTTP_2
@@ -115,9 +117,7 @@ impl Record {
         }
         peer.streams.begun();
         Self {
-            worker: worker.clone(),
-            peer: peer.clone(),
-            client: forwarded::client(&parts.headers, peer, &worker.trusted),
+            client: forwarded::client(&parts.headers, &peer, &worker.trusted),
             route: None,
             method: parts.method.clone(),
             version: parts.version,
@@ -133,9 +133,11 @@ impl Record {
             pod: None,
             demand: true,
             answered: None,
-            is_https: peer.proto == "https" || headers::is_https(&parts.headers, peer),
+            is_https: peer.proto == "https" || headers::is_https(&parts.headers, &peer),
             span: worker.spans.as_ref().map(|spans| spans.begin(&mut parts.headers, parts.method.as_str())),
             is_over: false,
+            worker,
+            peer,
         }
     }
 

@@ -123,6 +123,12 @@ pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()
     let worker = Worker::new(&common, seed);
     local.block_on(&runtime, async {
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
+        let (stops, mut stop) = (worker.stops.clone(), common.stop.clone());
+        tokio::task::spawn_local(async move {
+            // Where nobody is left who could say it, it stops too.
+            let _ = stop.wait_for(|stop| *stop).await;
+            stops.tell();
+        });
         let mut accepting = JoinSet::new();
         for door in doors {
             let listener = TcpListener::from_std(door.listener)?;

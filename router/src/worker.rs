@@ -17,6 +17,7 @@ use crate::log::Log;
 use crate::pool::Pool;
 use crate::serve::Common;
 use crate::spans::Spans;
+use crate::stop::Stop;
 use crate::table::Table;
 
 /// One thread's things.
@@ -44,6 +45,8 @@ pub struct Worker {
     pub drain: Duration,
     /// Becomes true when the router stops.
     pub stop: watch::Receiver<bool>,
+    /// The same, for this thread's connections.
+    pub stops: Rc<Stop>,
 }
 
 impl Worker {
@@ -62,6 +65,7 @@ impl Worker {
             leaving: common.leaving.clone(),
             drain: common.drain,
             stop: common.stop.clone(),
+            stops: Rc::default(),
         })
     }
 

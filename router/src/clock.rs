@@ -1,0 +1,104 @@
+//! One timer per connection, for whatever it waits for at the moment.
+//!
+//! To enter a timer into the runtime's wheel and to take it out again costs more than most of what is done with a
+//! request, and nearly every wait is over long before its limit. So the timer stays where it is: it fires now and then,
+//! is found to be too early, and is set for the wait of that moment.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// A connection's timer. What waits for it has to belong to one task.
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Mutex<Pin<Box<Sleep>>>>);
+
+impl Clock {
+    /// One that has not begun.
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep_until(later(Instant::now()).into())))))
+    }
+
+    /// Ready when this moment is over.
+    pub fn poll(&self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if timer.deadline().into_std() > until {
+            timer.as_mut().reset(until.into());
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if until <= Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(until.into());
+        }
+    }
+
+    /// What comes of some work, if it does not take longer than `limit` from `since` on.
+    pub async fn within<F: Future + Unpin>(
+        &self,
+        since: Instant,
+        limit: Duration,
+        mut work: F,
+    ) -> Option<F::Output> {
+        let until = since.checked_add(limit).unwrap_or_else(|| later(since));
+        std::future::poll_fn(|cx| match Pin::new(&mut work).poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll(cx, until).map(|()| None),
+        })
+        .await
+    }
+}
+
+/// So late that nothing waits for it.
+fn later(now: Instant) -> Instant {
+    now + Duration::from_hours(24 * 365)
+}
+
+/// Gives the server library timers that are this clock.
+impl hyper::rt::Timer for Clock {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, until: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Until { clock: self.clone(), until })
+    }
+}
+
+struct Until {
+    clock: Clock,
+    until: Instant,
+}
+
+impl hyper::rt::Sleep for Until {}
+
+impl Future for Until {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.clock.poll(cx, self.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_serves_short_waits_after_long_ones_and_long_ones_after_short_ones() {
+        let (clock, begun) = (Clock::new(), Instant::now());
+        let ms = Duration::from_millis;
+        let never = || Box::pin(std::future::pending::<()>());
+        assert_eq!(clock.within(begun, Duration::MAX, std::future::ready(7)).await, Some(7));
+        assert!(clock.within(begun, ms(20), never()).await.is_none());
+        assert!(begun.elapsed() >= ms(20));
+        let work = Box::pin(tokio::time::sleep(ms(30)));
+        assert!(clock.within(Instant::now(), Duration::from_secs(60), work).await.is_some());
+        let again = Instant::now();
+        assert!(clock.within(again, ms(50), never()).await.is_none());
+        assert!(again.elapsed() >= ms(50), "not by what is left of an earlier wait");
+    }
+}
