@@ -208,12 +208,32 @@ async fn admit(live: &Live, headers: &mut HeaderMap) -> Result<(), Refusal> {
     if live.route.users.is_empty() {
         return Ok(());
     }
-    match access::enter(&live.route.users, headers).await {
+    match Box::pin(access::enter(&live.route.users, headers)).await {
         Entry::Open => {
             headers.remove(header::AUTHORIZATION);
             Ok(())
         }
         Entry::Refused => Err(Refusal::stranger(&live.route.name)),
         Entry::Busy => Err(Refusal::new(Code::H22, Some("too many passwords are looked at".into()))),
+    }
+}
+
+#[cfg(test)]
+mod sizes {
+    fn of3<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+    #[test]
+    fn print() {
+        eprintln!(
+            "serve {} record {} refusal {} outcome {} passed {} limits {} req {}",
+            of3(super::serve),
+            size_of::<super::Record>(),
+            size_of::<super::Refusal>(),
+            size_of::<super::Outcome>(),
+            size_of::<super::Passed>(),
+            size_of::<super::Limits>(),
+            size_of::<http::Request<hyper::body::Incoming>>()
+        );
     }
 }

@@ -68,7 +68,9 @@ pub async fn pass_on(
             Err(code) => return Err(Refusal::new(code, cause(record))),
         };
         record.connected.get_or_insert_with(Instant::now);
-        may_open(websocket, &sender, limits).await?;
+        if websocket {
+            Box::pin(may_open(&sender, limits)).await?;
+        }
         let sent = Instant::now();
         // The pod may close a connection in the very moment in which it is used again.
         let spare = (is_reused && is_harmless).then(|| copy(&request));
@@ -109,8 +111,8 @@ pub async fn pass_on(
 }
 
 /// Refuses a WebSocket that the pod's connection cannot carry.
-async fn may_open(websocket: bool, sender: &Sender, limits: Limits) -> Result<(), Refusal> {
-    if websocket && !sender.allows_websockets(limits.connect).await {
+async fn may_open(sender: &Sender, limits: Limits) -> Result<(), Refusal> {
+    if !sender.allows_websockets(limits.connect).await {
         return Err(refusal(Code::H25, "the process speaks HTTP/2, and offers no WebSockets in it"));
     }
     Ok(())
@@ -223,11 +225,12 @@ async fn wait(
 ) -> Result<Said, Refusal> {
     let Some(answering) = waiting.answering.as_mut() else { return Err(Code::H99.into()) };
     if let Some(upload) = upload {
+        let (sent, stuck) = (Box::pin(upload.sent()), Box::pin(upload.stuck(limits.idle)));
         tokio::select! {
             biased;
             said = answering.as_mut() => return Ok(said),
-            () = upload.sent() => {}
-            () = upload.stuck(limits.idle) => {
+            () = sent => {}
+            () = stuck => {
                 // Closes the connection: nothing can come of half a request.
                 waiting.answering = None;
                 waiting.blame();

@@ -29,7 +29,10 @@ pub async fn connection(
         record.leave_pod();
         renew(record);
     }
-    let place = place(record, tried).await?;
+    let place = match enter(record, record.route.as_deref().ok_or(Code::H99)?, tried)? {
+        Some(place) => place,
+        None => Box::pin(queue(record, tried)).await?,
+    };
     let pod = place.endpoint().clone();
     record.at(place);
     // After a failure a new connection is made: others that were kept may be as old as the one that broke. One of HTTP/2 says
@@ -40,7 +43,8 @@ pub async fn connection(
         return Ok((sender, true));
     }
     let limit = record.live().map(|live| live.route.limits).unwrap_or_default().connect;
-    match record.worker.pool.connect(&pod, protocol, limit).await {
+    // In a box, as all that is seldom: what is awaited in place is a part of every request's size.
+    match Box::pin(record.worker.pool.connect(&pod, protocol, limit)).await {
         Ok(sender) => Ok((sender, false)),
         Err(code) => {
             if !matches!(code, Code::H99 | Code::H11) {
@@ -59,12 +63,9 @@ fn renew(record: &mut Record) {
     }
 }
 
-/// A place at a pod; waits in the route's queue where all are busy.
-async fn place(record: &mut Record, tried: Option<u64>) -> Result<Place, Code> {
+/// A place at a pod where all are busy; waits for it in the route's queue.
+async fn queue(record: &mut Record, tried: Option<u64>) -> Result<Place, Code> {
     let live = record.route.clone().ok_or(Code::H99)?;
-    if let Some(place) = enter(record, &live, tried)? {
-        return Ok(place);
-    }
     let busy = live.stats.busy();
     let before = busy.waiting.fetch_add(1, Relaxed);
     let _out = OnDrop(|| {
