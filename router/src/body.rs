@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -70,15 +70,16 @@ impl Answer {
 
     fn end(&mut self, code: Option<Code>) {
         if let Some((sender, record)) = self.open.take() {
+            let now = Instant::now();
             match self.upload.take().filter(|upload| upload.ended().is_none()) {
                 // A connection that still carries a body is of no use to anybody else.
                 Some(upload) => {
                     upload.end_soon(sender, self.limit, code.is_some());
                 }
-                None if code.is_none() => record.keep(sender),
+                None if code.is_none() => record.keep(sender, now),
                 None => {}
             }
-            record.end(code);
+            record.end_at(code, now);
         }
     }
 

@@ -39,7 +39,6 @@ pub async fn serve(
     Ok(match exchange(&mut record, parts, body).await {
         Ok(Outcome::Answer(Passed { mut response, sender, upload })) => {
             record.status = response.status();
-            record.answered = Some(Instant::now());
             if is_event_stream(response.headers()) {
                 record.open_stream();
             }
@@ -49,7 +48,6 @@ pub async fn serve(
         }
         Ok(Outcome::Opened((mut response, pod, client), sender)) => {
             record.status = response.status();
-            record.answered = Some(Instant::now());
             record.open_stream();
             finish_headers(&mut response, &record);
             tunnel::start(record, pod, client, sender);
@@ -215,25 +213,5 @@ async fn admit(live: &Live, headers: &mut HeaderMap) -> Result<(), Refusal> {
         }
         Entry::Refused => Err(Refusal::stranger(&live.route.name)),
         Entry::Busy => Err(Refusal::new(Code::H22, Some("too many passwords are looked at".into()))),
-    }
-}
-
-#[cfg(test)]
-mod sizes {
-    fn of3<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
-        size_of::<F>()
-    }
-    #[test]
-    fn print() {
-        eprintln!(
-            "serve {} record {} refusal {} outcome {} passed {} limits {} req {}",
-            of3(super::serve),
-            size_of::<super::Record>(),
-            size_of::<super::Refusal>(),
-            size_of::<super::Outcome>(),
-            size_of::<super::Passed>(),
-            size_of::<super::Limits>(),
-            size_of::<http::Request<hyper::body::Incoming>>()
-        );
     }
 }

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use crate::clock::Clock;
@@ -67,21 +68,22 @@ pub async fn pass_on(
             }
             Err(code) => return Err(Refusal::new(code, cause(record))),
         };
-        record.connected.get_or_insert_with(Instant::now);
         if websocket {
             Box::pin(may_open(&sender, limits)).await?;
         }
         let sent = Instant::now();
+        record.connected.get_or_insert(sent);
         // The pod may close a connection in the very moment in which it is used again.
-        let spare = (is_reused && is_harmless).then(|| copy(&request));
+        let spare = (is_reused && is_harmless).then(|| Spare::of(&request));
         let answering: Answering = sender.send(request);
         let mut waiting =
             Waiting { answering: Some(answering), work: record.work.take(), sender: Some(sender) };
-        let said = wait(&mut waiting, upload.as_deref(), limits, record.peer.clock.as_ref()).await?;
+        let said = wait(&mut waiting, upload.as_deref(), limits, (sent, record.peer.clock.as_ref())).await?;
         let (work, sender) = waiting.done();
         record.work = work;
         let mut error = match (said, sender) {
             (Ok(response), Some(sender)) => {
+                record.answered = Some(Instant::now());
                 answered(record, upload.as_deref(), sent);
                 return Ok(Passed { response, sender, upload });
             }
@@ -99,7 +101,7 @@ pub async fn pass_on(
             request = unsent;
             continue;
         }
-        let again = unsent.or_else(|| spare.filter(|_| is_unseen(error.error(), http2)));
+        let again = unsent.or_else(|| spare.filter(|_| is_unseen(error.error(), http2)).map(Spare::request));
         if let (Some(again), None) = (again, tried) {
             // A connection that was closed while it was idle says nothing about the pod.
             tried = if is_reused { Some(0) } else { record.pod_id() };
@@ -164,8 +166,9 @@ fn answered(record: &Record, upload: Option<&Upload>, sent: Instant) {
         Some(upload) => upload.ended(),
         None => Some(sent),
     };
+    let now = record.answered.unwrap_or(sent);
     record.tell_pod(|pod| match begun {
-        Some(begun) => pod.answered(begun.elapsed()),
+        Some(begun) => pod.answered(now.saturating_duration_since(begun)),
         None => pod.lives(),
     });
 }
@@ -221,7 +224,7 @@ async fn wait(
     waiting: &mut Waiting,
     upload: Option<&Upload>,
     limits: Limits,
-    clock: Option<&Clock>,
+    (sent, clock): (Instant, Option<&Clock>),
 ) -> Result<Said, Refusal> {
     let Some(answering) = waiting.answering.as_mut() else { return Err(Code::H99.into()) };
     if let Some(upload) = upload {
@@ -239,7 +242,11 @@ async fn wait(
         }
     }
     let said = match clock {
-        Some(clock) => clock.within(Instant::now(), limits.first_byte, answering.as_mut()).await,
+        Some(clock) => {
+            clock
+                .within(upload.and_then(Upload::ended).unwrap_or(sent), limits.first_byte, answering.as_mut())
+                .await
+        }
         None => tokio::time::timeout(limits.first_byte, answering.as_mut()).await.ok(),
     };
     said.ok_or_else(|| {
@@ -248,12 +255,33 @@ async fn wait(
     })
 }
 
-/// A request without a body, to send it a second time.
-fn copy(request: &Request<Outgoing>) -> Request<Outgoing> {
-    let mut copy = Request::new(Outgoing::empty());
-    copy.method_mut().clone_from(request.method());
-    *copy.version_mut() = request.version();
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    copy
+/// What is needed to send a request without a body a second time. Nearly never used, so it is what is cheapest to make.
+struct Spare {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Spare {
+    fn of(request: &Request<Outgoing>) -> Self {
+        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            fields,
+        }
+    }
+
+    fn request(self) -> Request<Outgoing> {
+        let mut request = Request::new(Outgoing::empty());
+        *request.method_mut() = self.method;
+        *request.uri_mut() = self.uri;
+        *request.version_mut() = self.version;
+        for (name, value) in self.fields {
+            request.headers_mut().append(name, value);
+        }
+        request
+    }
 }

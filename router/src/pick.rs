@@ -29,7 +29,9 @@ pub async fn connection(
         record.leave_pod();
         renew(record);
     }
-    let place = match enter(record, record.route.as_deref().ok_or(Code::H99)?, tried)? {
+    // The first try comes right after the header; the clock is not asked again.
+    let now = if tried.is_none() { record.start } else { Instant::now() };
+    let place = match enter(record, record.route.as_deref().ok_or(Code::H99)?, tried, now)? {
         Some(place) => place,
         None => Box::pin(queue(record, tried)).await?,
     };
@@ -38,7 +40,7 @@ pub async fn connection(
     // After a failure a new connection is made: others that were kept may be as old as the one that broke. One of HTTP/2 says
     // itself that it is at its end.
     if (tried.is_none() || protocol == Protocol::H2c)
-        && let Some(sender) = record.worker.pool.reuse(&pod, protocol)
+        && let Some(sender) = record.worker.pool.reuse(&pod, protocol, now)
     {
         return Ok((sender, true));
     }
@@ -81,7 +83,7 @@ async fn queue(record: &mut Record, tried: Option<u64>) -> Result<Place, Code> {
             freed.as_mut().enable();
             renew(record);
             let newest = record.route.clone().ok_or(Code::H99)?;
-            if let Some(place) = enter(record, &newest, tried)? {
+            if let Some(place) = enter(record, &newest, tried, Instant::now())? {
                 // Two places may have become free while one was told of; the last who is told finds none, and waits on.
                 live.stats.freed.notify_one();
                 return Ok(place);
@@ -93,10 +95,9 @@ async fn queue(record: &mut Record, tried: Option<u64>) -> Result<Place, Code> {
 }
 
 /// A place at the best pod, if one is free there or at any other.
-fn enter(record: &Record, live: &Live, tried: Option<u64>) -> Result<Option<Place>, Code> {
+fn enter(record: &Record, live: &Live, tried: Option<u64>, now: Instant) -> Result<Option<Place>, Code> {
     let draw = if live.route.sticky { by_client(record) } else { record.worker.draw() };
     let pods = live.pods_by_weight(draw);
-    let now = Instant::now();
     let Some(best) = choose(pods, tried, now, || record.worker.draw()) else { return Err(Code::H14) };
     let limit = live.route.limits.per_endpoint;
     let freed = || limit.map(|_| live.stats.clone());

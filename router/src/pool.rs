@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// A connection that was used before and is still open.
-    pub fn reuse(&self, pod: &Endpoint, protocol: Protocol) -> Option<Sender> {
+    pub fn reuse(&self, pod: &Endpoint, protocol: Protocol, now: Instant) -> Option<Sender> {
         if protocol == Protocol::H2c {
             let shared = self.shared.borrow();
             let fits = |s: &&Shared| s.used.get() < s.settings.requests.get() && s.sender.is_ready();
@@ -83,14 +83,14 @@ impl Pool {
         let connections = idle.get_mut(&pod.id)?;
         loop {
             let (sender, task, since) = connections.pop()?;
-            if since.elapsed() < IDLE && sender.is_ready() {
+            if now.saturating_duration_since(since) < IDLE && sender.is_ready() {
                 return Some(Sender::Http1(sender, task));
             }
         }
     }
 
     /// Keeps a connection whose last answer is complete.
-    pub fn keep(&self, pod: &Endpoint, sender: Sender) {
+    pub fn keep(&self, pod: &Endpoint, sender: Sender, now: Instant) {
         // One of HTTP/2 is kept already.
         let Sender::Http1(sender, task) = sender else { return };
         if sender.is_closed() {
@@ -99,7 +99,7 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(pod.id).or_default();
         if connections.len() < KEPT {
-            connections.push((sender, task, Instant::now()));
+            connections.push((sender, task, now));
         }
     }
 
@@ -118,7 +118,7 @@ impl Pool {
             return self.http1(pod, within).await;
         }
         loop {
-            if let Some(sender) = self.reuse(pod, protocol) {
+            if let Some(sender) = self.reuse(pod, protocol, Instant::now()) {
                 return Ok(sender);
             }
             let coming = self.coming.borrow().get(&pod.id).cloned();

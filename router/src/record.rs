@@ -183,20 +183,24 @@ impl Record {
     }
 
     /// Gives the connection back.
-    pub fn keep(&self, sender: Sender) {
+    pub fn keep(&self, sender: Sender, now: Instant) {
         if let Some(place) = self.work.as_ref().and_then(Work::place) {
-            self.worker.pool.keep(place.endpoint(), sender);
+            self.worker.pool.keep(place.endpoint(), sender, now);
         }
     }
 
     /// Counts it and writes its line.
-    pub fn end(mut self, code: Option<Code>) {
-        self.finish(code);
+    pub fn end(self, code: Option<Code>) {
+        self.end_at(code, Instant::now());
     }
 
-    fn finish(&mut self, code: Option<Code>) {
+    /// The same, for whoever knows the time.
+    pub fn end_at(mut self, code: Option<Code>, now: Instant) {
+        self.finish(code, now);
+    }
+
+    fn finish(&mut self, code: Option<Code>, now: Instant) {
         self.is_over = true;
-        let now = Instant::now();
         let connected = self.connected.unwrap_or(now);
         let (wait, service) = (connected - self.start, now.saturating_duration_since(connected));
         if let Some(live) = self.live() {
@@ -245,7 +249,7 @@ impl Drop for Record {
                 self.status = StatusCode::from_u16(CLIENT_LEFT).unwrap_or(StatusCode::REQUEST_TIMEOUT);
                 self.peer.streams.left();
             }
-            self.finish(Some(Code::H27));
+            self.finish(Some(Code::H27), Instant::now());
         }
     }
 }
