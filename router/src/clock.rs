@@ -17,7 +17,7 @@ pub struct Clock(Arc<Mutex<Pin<Box<Sleep>>>>);
 
 impl Clock {
     /// One that has not begun.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep_until(later(Instant::now()).into())))))
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_serves_short_waits_after_long_ones_and_long_ones_after_short_ones() {
-        let (clock, begun) = (Clock::new(), Instant::now());
+        let (clock, begun) = (Clock::begin(), Instant::now());
         let ms = Duration::from_millis;
         let never = || Box::pin(std::future::pending::<()>());
         assert_eq!(clock.within(begun, Duration::MAX, std::future::ready(7)).await, Some(7));

@@ -104,7 +104,7 @@ async fn http1<I>(worker: Rc<Worker>, mut peer: Peer, io: I, patience: Patience)
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let (clock, stop) = (Clock::new(), worker.stops.told());
+    let (clock, stop) = (Clock::begin(), worker.stops.told());
     peer.clock = Some(clock.clone());
     // The library's own limit of 100 header fields: another one would cost every request two allocations.
     let connection = http1::Builder::new()

@@ -28,6 +28,9 @@ use crate::worker::Worker;
 use crate::{flow, forwarded, framing, headers, host, tunnel};
 
 /// Answers a request.
+///
+/// # Errors
+/// Never: what goes wrong is an answer too.
 pub async fn serve(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
