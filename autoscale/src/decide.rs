@@ -8,6 +8,7 @@ use crate::{
     input::Input,
     latency::{Ask, View},
     limits::Bounds,
+    math::ceil,
     output::{Condition, Decision, HoldReason, Limit, Reason, ScaleUpSign, Terms, Trigger},
     pod_size::{PodSize, pod_size, streams_in_slots},
     reading::{Signals, read},
@@ -56,7 +57,10 @@ pub fn decide(settings: &Settings, k: &Constants, state: &mut State, input: &Inp
     let hold = state.holds.look(now, &state.window, seen, k);
     damping.raise_to(bounds.lowest().0.min(bounds.max));
     let most = bounds.max.min(bounds.ceiling.unwrap_or(u32::MAX));
-    let level = damping.settle(now, steady, urgent, hold.is_none(), most, k);
+    // Behind a slow downstream the demand is that of healthy requests; pods whose slots are busy are needed all the same.
+    let in_use = ceil(f64::from(if signals.look.suspect { demand.in_use } else { 0 }) / (1.0 - k.down_step));
+    let may_lower = hold.is_none() && in_use < current;
+    let level = damping.settle(now, steady, urgent, may_lower, most, k).max(in_use.min(current));
     let (wanted, soft) = move_from(current, level, steady.max(urgent), hold, damping.may_change(now, k));
     (terms.demand, state.demand) = (wanted, steady.max(urgent));
     // In the dark nobody knows whether requests still suffer.

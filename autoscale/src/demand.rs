@@ -43,6 +43,8 @@ pub struct Demand {
     pub urgent_by: Trigger,
     /// Requests per second that the ready pods can finish; infinite while that is not known.
     pub able: f64,
+    /// Pods whose slots are busy now; 0 where nobody knows how many slots a pod has.
+    pub in_use: u32,
 }
 
 impl Demand {
@@ -95,8 +97,9 @@ pub fn demand(
 ) -> (Demand, Terms) {
     let (by_rate, steady_by) = size.pods(rates.steady, load.streams);
     let steady = by_rate.max(size.pods_for(load.busy + load.waiting + load.streams));
+    let in_use = size.slots.map_or(0, |slots| ceil((load.busy + load.streams) / slots));
     let able = size.capacity(f64::from(capacity.ready.max(1)), load.streams);
-    let mut demand = Demand { steady, urgent: 0, steady_by, urgent_by: Trigger::Idle, able };
+    let mut demand = Demand { steady, urgent: 0, steady_by, urgent_by: Trigger::Idle, able, in_use };
     let horizon = capacity.cold_start + k.tick;
     let forecast = rates.at(horizon, k.forecast_cap);
     let mut terms = Terms {

@@ -61,9 +61,11 @@ impl Holds {
             .map(|sums| sums.first + sums.retries)
             .into_iter()
             .fold(f64::INFINITY, f64::min);
+        // Who has a slot now, beyond those who had one then, is being served: no shortfall yet, and none at all if it ends well.
+        let served = (window.sums(0, 1).busy - window.sums(28, 1).busy).max(0.0);
         let completions = arrived >= few && {
             let usual = ended.errors.min(self.errors * arrived);
-            ended.completed + usual < k.hold_completions * arrived
+            ended.completed + usual + served < k.hold_completions * arrived
         };
         let causes = [
             (HoldReason::SignalsUnknown, seen.unknown),

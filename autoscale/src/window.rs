@@ -83,8 +83,12 @@ impl Window {
         order.sort_by(|&a, &b| {
             (&reports[a].router, reports[a].newest()).cmp(&(&reports[b].router, reports[b].newest()))
         });
-        for i in order {
-            if let Some(fault) = self.merge_one(now, &reports[i], &mut merged) {
+        for named in order.chunk_by(|&a, &b| reports[a].router == reports[b].router) {
+            let fault = match named {
+                [one] => self.merge_one(now, &reports[*one], &mut merged),
+                many => self.merge_one(now, &united(many.iter().map(|&i| &reports[i])), &mut merged),
+            };
+            if let Some(fault) = fault {
                 merged.unknown.get_or_insert(fault);
             }
         }
@@ -224,6 +228,25 @@ impl Window {
     pub fn age(&self) -> i64 {
         self.head.map_or(0, |h| (h.saturating_sub(self.first).saturating_add(1)).clamp(0, KEPT))
     }
+}
+
+/// What one router says in several reports of one tick, as one report. Of two different words about one second neither can
+/// be believed: such a second is made one that [`check`] refuses.
+fn united<'a>(reports: impl Iterator<Item = &'a Report>) -> Report {
+    let mut all = Report::default();
+    for report in reports {
+        all.router.clone_from(&report.router);
+        all.buckets.extend(&report.buckets);
+    }
+    all.buckets.sort_by_key(|b| b.second);
+    all.buckets.dedup_by(|again, kept| {
+        let is_same = again.second == kept.second;
+        if is_same && again != kept {
+            *kept = Bucket { second: kept.second, waiting: 1, ..Bucket::default() };
+        }
+        is_same
+    });
+    all
 }
 
 /// What is wrong with a bucket.

@@ -79,6 +79,36 @@ fn bursts_that_few_pods_answer_do_not_keep_many_for_ever() {
     }
 }
 
+/// One second of 20 quick requests, and of so many long ones that arrive at once in each minute.
+fn with_long_ones(second: u32, burst: u32, long: u32) -> Bucket {
+    let at = second % 60;
+    let mut b = healthy(20);
+    b.first_tries += if at == 0 { burst } else { 0 };
+    b.in_flight += if at < long { burst } else { 0 };
+    if at == long {
+        b.completed += burst;
+        b.service_seconds += f64::from(burst * long);
+        for _ in 0..burst {
+            b.service.record(f64::from(long) * 1000.0);
+            b.latency.record(f64::from(long) * 1000.0);
+        }
+    }
+    b
+}
+
+#[test]
+fn long_requests_that_come_in_bursts_do_not_keep_many_pods_for_ever() {
+    for (burst, long) in [(20, 4), (40, 8), (40, 16)] {
+        let mut p = Process::new(40);
+        p.seconds(900, healthy(600));
+        let before = replicas(&p);
+        for second in 0..7_200 {
+            p.seconds(1, with_long_ones(second, burst, long));
+        }
+        assert!(replicas(&p) < before - 5, "{burst} of {long} s: {before} before: {}", p.words());
+    }
+}
+
 #[test]
 fn no_trial_is_judged_while_nothing_is_known_to_compare_with() {
     // Whether its trial begins or would be judged while a release settles: it finishes nothing more, and is no success.

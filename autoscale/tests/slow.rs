@@ -6,6 +6,10 @@ mod support;
 use autoscale::{Bucket, Trigger};
 use support::{Process, answered, healthy, is_slow};
 
+fn replicas(p: &Process) -> u32 {
+    p.last.as_ref().unwrap().replicas
+}
+
 #[test]
 fn what_is_slow_for_an_hour_and_answers_everything_is_the_new_normal() {
     let mut p = Process::new(20);
@@ -20,6 +24,43 @@ fn what_is_slow_for_an_hour_and_answers_everything_is_the_new_normal() {
     assert!(!is_slow(&p), "{}", p.words());
     let s0 = p.last.as_ref().unwrap().reason.terms.service_seconds.unwrap();
     assert!((s0 - 0.4).abs() < 0.02, "{s0}");
+}
+
+#[test]
+fn pods_whose_slots_are_busy_stay_behind_a_slow_downstream_that_answers_everything() {
+    // Twenty pods, and nobody's minimum: 40 busy slots of four per pod need ten of them, healthy requests seven.
+    for service in [0.4, 0.6, 0.7] {
+        let mut p = Process::new(20);
+        p.seconds(240, healthy(100));
+        let mut begin = answered(70, service);
+        begin.first_tries = 100;
+        p.seconds(30, begin);
+        let mut fewest = u32::MAX;
+        for _ in 0..2_600 {
+            p.seconds(1, answered(100, service));
+            fewest = fewest.min(replicas(&p));
+        }
+        assert!(is_slow(&p), "{}", p.words());
+        let busy = f64::from(answered(100, service).in_flight);
+        assert!(4.0 * f64::from(fewest) >= busy, "{fewest} pods for {busy} busy slots: {}", p.words());
+        // No more than that: what no slot needs still goes.
+        assert!(0.8 * 4.0 * f64::from(fewest) <= busy, "{fewest} pods for {busy} busy slots: {}", p.words());
+    }
+}
+
+#[test]
+fn pods_that_a_jump_brought_stay_while_a_slow_downstream_keeps_their_slots_busy() {
+    let mut p = Process::new(7);
+    p.seconds(600, healthy(100));
+    p.seconds(2, healthy(700));
+    let brought = replicas(&p);
+    let mut begin = answered(50, 0.6);
+    begin.first_tries = 70;
+    p.seconds(20, begin);
+    let seen = p.seconds(240, answered(70, 0.6));
+    assert!(is_slow(&p) && brought > 12, "{brought}: {}", p.words());
+    assert!(seen.iter().all(|n| *n >= 11), "42 busy slots of four per pod: {seen:?} {}", p.words());
+    assert!(replicas(&p) < brought, "{}", p.words());
 }
 
 #[test]

@@ -74,3 +74,41 @@ fn a_router_that_has_ended_is_counted_once_however_often_it_is_named() {
     let merged = w.merge(112, &[report("a", &newest), report("b", &[(101, 1), (111, 2)])], &k);
     assert_eq!((merged.unknown, w.rate(0, 1, 1.0)), (None, 7.0));
 }
+
+#[test]
+fn a_router_that_is_named_twice_in_one_tick_is_counted_once_in_any_order() {
+    let k = Constants::default();
+    let start = || {
+        let mut w = Window::default();
+        w.merge(100, &[report("a", &[(99, 5)]), report("b", &[(99, 7)])], &k);
+        w
+    };
+    let other = report("b", &[(100, 7), (101, 7), (102, 7)]);
+    // Halves that overlap, halves that interleave, the same twice.
+    for halves in [
+        [report("a", &[(100, 5), (101, 6)]), report("a", &[(101, 6), (102, 8)])],
+        [report("a", &[(100, 5), (102, 8)]), report("a", &[(101, 6)])],
+        [report("a", &[(100, 5), (101, 6), (102, 8)]), report("a", &[(100, 5), (101, 6), (102, 8)])],
+    ] {
+        let [one, two] = halves;
+        for order in [[one.clone(), other.clone(), two.clone()], [two, one, other.clone()]] {
+            let mut w = start();
+            let merged = w.merge(103, &order, &k);
+            assert_eq!((merged.unknown, merged.fresh), (None, 3), "{order:?}");
+            assert!((w.sums(0, 3).first - 40.0).abs() < 1e-9, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn two_different_words_about_one_second_are_contradictory_in_any_order() {
+    let k = Constants::default();
+    let (few, many) = (report("a", &[(100, 5)]), report("a", &[(100, 500)]));
+    let seen = [[few.clone(), many.clone()], [many, few]].map(|order| {
+        let mut w = Window::default();
+        w.merge(100, &[report("a", &[(99, 5)])], &k);
+        (w.merge(101, &order, &k), w)
+    });
+    assert_eq!(seen[0].0.unknown, Some(Unknown::Contradictory));
+    assert_eq!(seen[0], seen[1]);
+}
