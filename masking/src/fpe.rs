@@ -16,27 +16,38 @@ const MAX_DIGITS: usize = 38;
 /// Bit widths in use: integer classes, and the free bits of a UUID.
 const BITS: [usize; 4] = [14, 30, 62, 122];
 
-/// FF1 under one key. The first block of each width's CBC-MAC is encrypted once.
+/// FF1 under one key. What depends on the width alone, the first block of its CBC-MAC before all, is made once.
 #[derive(Clone)]
 pub(crate) struct Ff1 {
     cipher: Aes256,
-    digits: [[u8; 16]; MAX_DIGITS + 1],
-    bits: [[u8; 16]; BITS.len()],
+    digits: [Rounds; MAX_DIGITS + 1],
+    bits: [Rounds; BITS.len()],
+    /// What shifts a lone digit.
+    lone: u8,
 }
 
 impl Ff1 {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let cipher = Aes256::new(&(*key).into());
-        let first = |radix: u8, length: usize, tweak: u8| {
+        let first = |radix: u8, length: usize, tweak: u8| -> [u8; 16] {
             let half = u8::try_from(length / 2).unwrap_or(0);
             let length = u8::try_from(length).unwrap_or(0);
             let mut block = [1, 2, 1, 0, 0, radix, 10, half, 0, 0, 0, length, 0, 0, 0, tweak].into();
             cipher.encrypt_block(&mut block);
             block.into()
         };
-        let digits = std::array::from_fn(|n| first(10, n, 0));
-        let bits = std::array::from_fn(|i| first(2, BITS[i], 1));
-        Self { cipher, digits, bits }
+        let digits = std::array::from_fn(|n| {
+            let (u, v) = (n / 2, n - n / 2);
+            Rounds::new([POWERS[u], POWERS[v]], half_bytes_decimal(v), first(10, n, 0))
+        });
+        let bits = std::array::from_fn(|i| {
+            let half = BITS[i] / 2;
+            Rounds::new([1 << half, 1 << half], half.div_ceil(8), first(2, BITS[i], 1))
+        });
+        let mut block = first(10, 1, 0).into();
+        cipher.encrypt_block(&mut block);
+        let lone = block[0] % 10;
+        Self { cipher, digits, bits, lone }
     }
 
     /// Permutes `digits` (values 0 to 9) among all strings of their length. A run longer than 38 is cut into equal parts.
@@ -53,46 +64,22 @@ impl Ff1 {
         if length < 2 {
             // FF1 needs two halves; a shift is all that ten values allow.
             if let [digit] = digits {
-                let mut block = self.digits[1].into();
-                self.cipher.encrypt_block(&mut block);
-                *digit = (*digit + block[0] % 10) % 10;
+                *digit = (*digit + self.lone) % 10;
             }
             return;
         }
-        let u = length / 2;
-        let v = length - u;
-        let half = |digits: &[u8]| digits.iter().fold(0u64, |n, d| n * 10 + u64::from(*d));
-        let bytes = half_bytes_decimal(v);
-        let rounds = Rounds {
-            modulus: [POWERS[u], POWERS[v]],
-            bytes,
-            output: 4 * bytes.div_ceil(4) + 4,
-            first: self.digits[length],
-            tweak: None,
-        };
-        let (mut a, mut b) = self.run(&rounds, half(&digits[..u]), half(&digits[u..]));
-        for (number, part) in [(&mut a, 0..u), (&mut b, u..length)] {
-            for digit in digits[part].iter_mut().rev() {
-                *digit = (*number % 10) as u8;
-                *number /= 10;
-            }
-        }
+        let (left, right) = digits.split_at_mut(length / 2);
+        let (a, b) = self.run(&self.digits[length], number_of(left), number_of(right));
+        spread(a, left);
+        spread(b, right);
     }
 
     /// Permutes `value` among the numbers of `width` bits (one of [`BITS`]); `tweak` tells permutations apart.
     pub(crate) fn bits(&self, value: u128, width: usize, tweak: u8) -> u128 {
         let Some(index) = BITS.iter().position(|w| *w == width) else { return value };
         let half = width / 2;
-        let bytes = half.div_ceil(8);
-        let rounds = Rounds {
-            modulus: [1 << half, 1 << half],
-            bytes,
-            output: 4 * bytes.div_ceil(4) + 4,
-            first: self.bits[index],
-            tweak: Some(tweak),
-        };
         let low = (value & ((1 << half) - 1)) as u64;
-        let (a, b) = self.run(&rounds, (value >> half) as u64, low);
+        let (a, b) = self.run(&self.bits[index].tweaked(tweak), (value >> half) as u64, low);
         (u128::from(a) << half) | u128::from(b)
     }
 
@@ -100,6 +87,27 @@ impl Ff1 {
         let mut halves = (a, b);
         self.cipher.encrypt_with_backend(Ten { rounds, halves: &mut halves });
         halves
+    }
+}
+
+/// The number that digits stand for. Four at a time, as each step waits for the one before.
+fn number_of(digits: &[u8]) -> u64 {
+    let (rest, fours) = digits.as_rchunks::<4>();
+    let rest = rest.iter().fold(0, |n, d| n * 10 + u64::from(*d));
+    fours.iter().fold(rest, |n, four| n * 10_000 + four.iter().fold(0, |n, d| n * 10 + u64::from(*d)))
+}
+
+/// The opposite of [`number_of`].
+fn spread(mut number: u64, digits: &mut [u8]) {
+    let (rest, fours) = digits.as_rchunks_mut::<4>();
+    for four in fours.iter_mut().rev() {
+        let part = (number % 10_000) as u16;
+        number /= 10_000;
+        *four = [part / 1000, part / 100 % 10, part / 10 % 10, part % 10].map(|d| d as u8);
+    }
+    for digit in rest.iter_mut().rev() {
+        *digit = (number % 10) as u8;
+        number /= 10;
     }
 }
 

@@ -62,14 +62,36 @@ fn unspaced(text: &str) -> Option<([u8; LONGEST], usize)> {
 /// 97-10).
 fn mod97(plain: &[u8]) -> Option<u64> {
     let (head, tail) = plain.split_at_checked(4)?;
-    let rest = tail.iter().chain(head).try_fold(0u64, |rest, byte| {
-        let value = u64::from(char::from(*byte).to_digit(36)?);
-        let rest = if value < 10 { rest * 10 } else { rest * 100 } + value;
+    let mut rest = 0;
+    for byte in tail.iter().chain(head) {
+        let value = u64::from(VALUES[usize::from(*byte)]);
+        if value > 35 {
+            return None;
+        }
+        rest = if value < 10 { rest * 10 } else { rest * 100 } + value;
         // Dividing is needed only before the number outgrows its 64 bits.
-        Some(if rest < 1 << 56 { rest } else { rest % 97 })
-    });
-    rest.map(|rest| rest % 97)
+        if rest >= 1 << 56 {
+            rest %= 97;
+        }
+    }
+    Some(rest % 97)
 }
+
+/// What characters count in [`mod97`]: digits as they are, letters of either case from 10; others more than 35.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 36 {
+        if value < 10 {
+            values[(b'0' + value) as usize] = value;
+        } else {
+            values[(b'A' + value - 10) as usize] = value;
+            values[(b'a' + value - 10) as usize] = value;
+        }
+        value += 1;
+    }
+    values
+};
 
 /// A text that is an IBAN.
 pub(crate) fn is_iban(text: &str) -> bool {
