@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::conn::Session;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Result};
 
 /// What a copy has made so far, for whoever has to clear up after it.
@@ -13,6 +15,8 @@ pub struct Made {
     database: Arc<AtomicU32>,
     /// Whether the finished copy is being given its name.
     naming: Arc<AtomicBool>,
+    /// Held while the database is made and its id is not known yet.
+    making: Arc<Mutex<()>>,
 }
 
 impl Made {
@@ -23,6 +27,11 @@ impl Made {
 
     pub(crate) fn database_is(&self, oid: u32) {
         self.database.store(oid, Ordering::SeqCst);
+    }
+
+    /// Whoever holds it makes the database; who has to clear up waits here until it is known what was made.
+    pub(crate) async fn making(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.making).lock_owned().await
     }
 
     pub(crate) fn naming(&self, now: bool) {
@@ -57,4 +66,15 @@ pub(crate) async fn may_end_sessions(admin: &Session, name: &str) -> Result<()> 
              end them, or grant it pg_signal_backend"
         ))),
     }
+}
+
+/// Whether a database holds nothing of a user's.
+pub(crate) async fn empty(database: &Endpoint) -> Result<bool> {
+    let session = database.connect().await?;
+    let statement = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) \
+        AND NOT EXISTS (SELECT FROM pg_proc WHERE oid >= 16384) AND NOT EXISTS (SELECT FROM pg_type WHERE oid >= 16384) \
+        AND NOT EXISTS (SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')";
+    let row =
+        session.client.query_one(statement, &[]).await.context("looking whether the target is empty")?;
+    Ok(row.get(0))
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use crate::claim::alone;
 use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Result};
-use crate::mark::{Mark, State};
+use crate::mark::{self, Mark, State, UNFINISHED};
 use crate::sql::{ident, literal};
 use crate::target;
 
@@ -63,10 +64,14 @@ struct Template {
 /// [`Error::Database`].
 pub async fn clone(options: &CloneOptions) -> Result<Method> {
     let admin = target::admin(&options.server).await?;
+    alone(&admin, &options.name).await?;
     let template = inspect(&admin, &options.template).await?;
     let threshold = if template.reflink { WAL_LOG_BYTES_REFLINK } else { WAL_LOG_BYTES };
     let small = template.bytes <= threshold && template.version >= 150_000;
     let method = options.method.unwrap_or(if small { Method::WalLog } else { Method::FileCopy });
+    if mark::find(&admin, &options.name).await?.is_some_and(|found| found.unfinished) {
+        mark::drop_marked(&admin, &options.name, true).await?;
+    }
     create(&admin, options, &template, method).await?;
     let done = admin
         .client
@@ -122,8 +127,11 @@ async fn create(admin: &Session, options: &CloneOptions, template: &Template, me
         Method::WalLog => " STRATEGY wal_log",
         Method::FileCopy => " STRATEGY file_copy",
     };
-    let statement =
-        format!("CREATE DATABASE {} TEMPLATE {}{strategy}", ident(&options.name), ident(&options.template));
+    let statement = format!(
+        "CREATE DATABASE {} TEMPLATE {}{strategy} ALLOW_CONNECTIONS false CONNECTION LIMIT {UNFINISHED}",
+        ident(&options.name),
+        ident(&options.template)
+    );
     let until = Instant::now() + options.wait;
     loop {
         let done =
@@ -152,11 +160,12 @@ async fn create(admin: &Session, options: &CloneOptions, template: &Template, me
     }
 }
 
-/// One batch, one transaction: mark, settings, grants, owner. What CREATE DATABASE does not bring along.
+/// One batch, one transaction: mark, settings, grants, owner, and the opening. What CREATE DATABASE does not bring along.
 fn dress(options: &CloneOptions, template: &Template) -> Result<String> {
     let name = ident(&options.name);
     let mark = Mark { template: Some(options.template.clone()), ..template.mark.clone() };
     let mut batch = mark.statement(&options.name)?;
+    let _ = write!(batch, "; ALTER DATABASE {name} ALLOW_CONNECTIONS true CONNECTION LIMIT -1");
     let inherited = template.settings.iter().filter_map(|setting| setting.split_once('='));
     let own = options.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     for (key, value) in inherited.chain(own) {
@@ -214,6 +223,7 @@ mod tests {
         assert_eq!(
             &parts[1..],
             [
+                "ALTER DATABASE \"pr-1\" ALLOW_CONNECTIONS true CONNECTION LIMIT -1",
                 "ALTER DATABASE \"pr-1\" SET \"work_mem\" TO '8MB'",
                 "ALTER DATABASE \"pr-1\" SET \"app\".\"pr\" TO '1'",
                 "REVOKE ALL ON DATABASE \"pr-1\" FROM PUBLIC",

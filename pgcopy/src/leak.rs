@@ -1,8 +1,9 @@
-//! A search for the source's values in the finished copy. Values of masked columns that are rare and hard to guess are
-//! drawn before the load and looked for afterwards: as whole values in every text column of every row (up to a bound),
-//! and inside longer texts and JSON in a sample. The values stay in memory; no message repeats one.
+//! A search for the source's values in the copy. Values of masked columns that are rare and hard to guess are drawn before
+//! the load. As whole values they are looked for in every text that is sent, inside longer texts and JSON in a sample of the
+//! finished copy. The values stay in memory; no message repeats one.
 
 mod search;
+mod sent;
 mod windows;
 
 use std::collections::HashMap;
@@ -14,7 +15,8 @@ use crate::catalog::{Catalog, Table};
 use crate::conn::Session;
 use crate::error::{Context as _, Result};
 use crate::sql::ident;
-pub(crate) use search::search;
+pub(crate) use search::{Whole, found_in, search};
+pub(crate) use sent::{Watch, watches};
 
 /// Values per column.
 const PER_COLUMN: usize = 200;

@@ -7,6 +7,10 @@ use crate::conn::Session;
 use crate::error::{Context as _, Error, Result};
 use crate::sql::{ident, literal};
 
+/// The limit of connections that a clone has until it bears its mark, beside being closed to all: CREATE DATABASE sets both
+/// together, so that even a clone whose maker was killed in the middle is known by them.
+pub(crate) const UNFINISHED: i32 = 1_720_613;
+
 /// Text that begins every mark.
 const PREFIX: &str = "keelway-pgcopy ";
 
@@ -68,6 +72,8 @@ pub struct Found {
     pub oid: u32,
     /// Its mark, if it bears one.
     pub mark: Option<Mark>,
+    /// Whether it is a clone that was never finished: closed, with the limit of connections that only we give.
+    pub unfinished: bool,
     /// Sessions that are connected to it.
     pub sessions: i64,
 }
@@ -78,17 +84,22 @@ pub struct Found {
 /// [`Error::Database`].
 pub async fn find(admin: &Session, database: &str) -> Result<Option<Found>> {
     let statement = "SELECT d.oid::int8, shobj_description(d.oid, 'pg_database'), \
-        (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()) \
-        FROM pg_database d WHERE d.datname = $1";
-    let row = admin.client.query_opt(statement, &[&database]).await.context("looking the database up")?;
+        (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()), \
+        NOT d.datallowconn AND d.datconnlimit = $2 FROM pg_database d WHERE d.datname = $1";
+    let row = admin
+        .client
+        .query_opt(statement, &[&database, &UNFINISHED])
+        .await
+        .context("looking the database up")?;
     Ok(row.map(|row| Found {
         oid: u32::try_from(row.get::<_, i64>(0)).unwrap_or_default(),
         mark: row.get::<_, Option<String>>(1).as_deref().and_then(Mark::parse),
         sessions: row.get(2),
+        unfinished: row.get(3),
     }))
 }
 
-/// Drops a database that bears our mark; without one it is refused.
+/// Drops a database that bears our mark, or a clone that was never finished; anything else is refused.
 ///
 /// # Errors
 /// [`Error::Usage`] if the database does not exist or bears no mark, [`Error::Database`].
@@ -96,7 +107,7 @@ pub async fn drop_marked(admin: &Session, database: &str, end_sessions: bool) ->
     let found = find(admin, database)
         .await?
         .ok_or_else(|| Error::Usage(format!("there is no database {database}; nothing was dropped")))?;
-    if found.mark.is_none() {
+    if found.mark.is_none() && !found.unfinished {
         return Err(Error::Usage(format!(
             "database {database} does not bear the mark of keelway-pgcopy, so it is not ours to drop"
         )));

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::conn::Session;
 use crate::error::{Context as _, Error, Result};
+use crate::leak::Watch;
 use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::rate::Rate;
@@ -31,6 +32,23 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) progress: Progress,
     pub(crate) rate: Option<Arc<Rate>>,
+}
+
+/// What becomes of a table's rows on their way.
+#[derive(Clone, Copy)]
+pub(crate) struct Shaping<'a> {
+    pub(crate) masker: Option<&'a TableMasker>,
+    pub(crate) watch: Option<&'a Arc<Watch>>,
+}
+
+impl Shaping<'_> {
+    /// For one of the table's readers.
+    fn shaper(&self, plan: &TablePlan, reader: usize) -> Shaper {
+        // A number of its own for every reader of every table.
+        let stream = u64::from(plan.oid) << 16 | reader as u64;
+        let masker = self.masker.map(|masker| masker.for_stream(stream));
+        Shaper::new(plan, masker, self.watch.map(Arc::clone))
+    }
 }
 
 /// Rows and bytes of one table.
@@ -51,7 +69,7 @@ type Pieces = VecDeque<(u64, Option<u64>)>;
 pub(crate) async fn copy(
     shared: &Shared,
     plan: &TablePlan,
-    masker: Option<&TableMasker>,
+    shaping: Shaping<'_>,
     source: &Session,
     target: &Session,
 ) -> Result<Moved> {
@@ -67,14 +85,13 @@ pub(crate) async fn copy(
     let mut helpers = JoinSet::new();
     for number in 1..plan.readers {
         let (shared, plan, sender) = (shared.clone(), plan.clone(), Arc::clone(&sender));
-        let (pieces, masker) =
-            (Arc::clone(&pieces), masker.map(|masker| masker.for_stream(stream(&plan, number))));
+        let (pieces, shaper) = (Arc::clone(&pieces), shaping.shaper(&plan, number));
         helpers.spawn(async move {
             let session = shared.snapshot.join().await?;
-            read_pieces(&shared, &plan, masker, &session, &pieces, &sender).await
+            read_pieces(&shared, &plan, shaper, &session, &pieces, &sender).await
         });
     }
-    let mine = masker.map(|masker| masker.for_stream(stream(plan, 0)));
+    let mine = shaping.shaper(plan, 0);
     let reading = async {
         let mut moved = read_pieces(shared, plan, mine, source, &pieces, &sender).await?;
         drop(sender);
@@ -94,11 +111,6 @@ pub(crate) async fn copy(
     }
     target.client.batch_execute("COMMIT").await.context(doing())?;
     Ok(moved)
-}
-
-/// A number of its own for every reader of every table.
-fn stream(plan: &TablePlan, reader: usize) -> u64 {
-    u64::from(plan.oid) << 16 | reader as u64
 }
 
 async fn write(
@@ -123,12 +135,11 @@ async fn write(
 async fn read_pieces(
     shared: &Shared,
     plan: &TablePlan,
-    masker: Option<TableMasker>,
+    mut shaper: Shaper,
     session: &Session,
     pieces: &std::sync::Mutex<Pieces>,
     sender: &Mutex<mpsc::Sender<Bytes>>,
 ) -> Result<Moved> {
-    let mut shaper = Shaper::new(plan, masker);
     let mut moved = Moved::default();
     loop {
         let next = pieces.lock().ok().and_then(|mut pieces| pieces.pop_front());

@@ -2,9 +2,10 @@
 //! renamed when everything in it has been checked.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::catalog::{self, Server};
-use crate::claim::{Made, alone, may_end_sessions};
+use crate::claim::{Made, alone, empty, may_end_sessions};
 use crate::conn::{Endpoint, Session};
 use crate::error::{Context as _, Error, Finding, Result};
 use crate::mark::{self, Mark, State};
@@ -110,11 +111,22 @@ impl Target {
         Ok(Self { admin, loading: target.with_database(&loading), name, mark, made })
     }
 
-    /// Makes the empty database, marked and closed.
+    /// Makes the empty database, marked and closed. It goes on when the copy is cancelled meanwhile: the server would end
+    /// what it has begun all the same, and nobody would know that it is ours.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn create(&self, source: &Server) -> Result<()> {
+    pub async fn create(self: &Arc<Self>, source: &Server) -> Result<()> {
+        let (target, source, making) = (Arc::clone(self), source.clone(), self.made.making().await);
+        let task = tokio::spawn(async move {
+            let done = target.make(&source).await;
+            drop(making);
+            done
+        });
+        task.await.map_err(|error| Error::Local(error.to_string()))?
+    }
+
+    async fn make(&self, source: &Server) -> Result<()> {
         let loading = self.loading.database();
         let run = async |statement: String| {
             self.admin.client.batch_execute(&statement).await.context(format!("creating database {loading}"))
@@ -252,6 +264,7 @@ impl Target {
     /// # Errors
     /// [`Error::Database`] if it could not be removed.
     pub async fn remove(target: &Endpoint, made: &Made) -> Result<()> {
+        let _making = made.making().await;
         let ours = made.database();
         if ours == 0 {
             return Ok(());
@@ -279,15 +292,4 @@ fn locale(source: &Server) -> String {
         let _ = write!(text, " LOCALE_PROVIDER {name} {option} {}", literal(locale));
     }
     text
-}
-
-/// Whether a database holds nothing of a user's.
-async fn empty(database: &Endpoint) -> Result<bool> {
-    let session = database.connect().await?;
-    let statement = "SELECT NOT EXISTS (SELECT FROM pg_class WHERE oid >= 16384) \
-        AND NOT EXISTS (SELECT FROM pg_proc WHERE oid >= 16384) AND NOT EXISTS (SELECT FROM pg_type WHERE oid >= 16384) \
-        AND NOT EXISTS (SELECT FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_')";
-    let row =
-        session.client.query_one(statement, &[]).await.context("looking whether the target is empty")?;
-    Ok(row.get(0))
 }

@@ -75,10 +75,12 @@ pub async fn verify(options: &VerifyOptions) -> Result<Checked> {
         Error::Verify(format!("the source has changed: {} problem(s) with this policy now", problems.len()))
     })?;
     let values = leak::sample(&source, &here, &decisions).await?;
-    let summary = leak::search(vec![copy], &there, &values).await.map_err(|error| match error {
-        Error::BadCopy(found) => Error::Verify(format!("{found}; the copy is still there: drop it")),
-        other => other,
-    })?;
+    let summary = leak::search(vec![copy], &there, &values, leak::Whole::Compared).await.map_err(
+        |error| match error {
+            Error::BadCopy(found) => Error::Verify(format!("{found}; the copy is still there: drop it")),
+            other => other,
+        },
+    )?;
     checked.push(format!("leak scan: {} values, {} tables, none found", summary.values, summary.tables));
     for unseen in &summary.not_seen {
         checked.push(format!("leak scan could not see {unseen}"));

@@ -88,7 +88,8 @@ pub(crate) fn text_fields(
     Ok(())
 }
 
-fn unescape(field: &[u8], out: &mut Vec<u8>) {
+/// Takes the escapes out of one field of a text row.
+pub(crate) fn unescape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
         out.extend_from_slice(&rest[..at]);

@@ -121,3 +121,43 @@ async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     mark::drop_marked(&admin, "fake", true).await.unwrap();
     assert_eq!(target.databases().await, "theirs");
 }
+
+/// CREATE DATABASE waits for a session on the template, so the command can be killed while it runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_whose_command_was_killed_is_closed_and_is_made_anew_or_dropped() {
+    let (_source, target) = gold(16, 16).await;
+    let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
+    for anew in [true, false] {
+        let guest = target.endpoint("copier", "gold").connect().await.unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_keelway-pgcopy"))
+            .args(["clone", "--server", "SERVER", "--template", "gold", "--name", "pr"])
+            .env("SERVER", target.url("copier", "postgres"))
+            .spawn()
+            .unwrap();
+        let making =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active'";
+        until(&target, making, "1").await;
+        command.kill().unwrap();
+        command.wait().unwrap();
+        drop(guest);
+        until(&target, "SELECT count(*) FROM pg_database WHERE datname = 'pr' AND NOT datallowconn", "1")
+            .await;
+        until(&target, making, "0").await;
+        if anew {
+            clone(&wanted(&target, "pr")).await.unwrap();
+            assert_eq!(target.value("pr", "SELECT count(*) FROM t").await, "500");
+        }
+        mark::drop_marked(&admin, "pr", true).await.unwrap();
+        assert_eq!(target.databases().await, "gold");
+    }
+    // Closed alone is no sign of ours.
+    target.sql("postgres", "CREATE DATABASE pr OWNER copier ALLOW_CONNECTIONS false").await;
+    assert!(clone(&wanted(&target, "pr")).await.unwrap_err().is_code("42P04"));
+    assert_eq!(mark::drop_marked(&admin, "pr", true).await.unwrap_err().exit_code(), 2);
+}
+
+async fn until(server: &Server, query: &str, value: &str) {
+    while server.value("postgres", query).await != value {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

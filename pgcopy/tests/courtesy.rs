@@ -108,6 +108,25 @@ async fn a_table_that_another_session_holds_is_not_waited_for_forever() {
     assert_eq!(target.databases().await, "");
 }
 
+/// The server ends a CREATE DATABASE that it has begun, whoever waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_cancelled_while_its_database_is_made_leaves_none() {
+    let (source, target) = pair("CREATE TABLE t (id int PRIMARY KEY)").await;
+    let policy = policy(&source, "shop", &[]).await;
+    let options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy);
+    let watcher = target.session("postgres").await;
+    let making =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active'";
+    let made = async || watcher.client.query_one(making, &[]).await.unwrap().get::<_, i64>(0) > 0;
+    for _ in 0..3 {
+        let begun = async { while !made().await {} };
+        let error = pgcopy::copy(&options, &pgcopy::progress::Progress::silent(), begun).await.unwrap_err();
+        assert!(matches!(error, pgcopy::Error::Cancelled), "{error}");
+        while made().await {}
+        assert_eq!(target.databases().await, "");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_worker_starts_its_table_anew_and_a_lost_exporter_ends_the_copy() {
     let (source, target) = pair(WIDE).await;

@@ -152,9 +152,13 @@ impl Types {
         self.named(oid, &["json", "jsonb", "xml"])
     }
 
+    /// The name of the type, or of the one below a domain.
+    pub fn base_name(&self, oid: Oid) -> Option<&str> {
+        self.get(self.base(oid, -1).0).map(|info| info.name.as_str())
+    }
+
     fn named(&self, oid: Oid, names: &[&str]) -> bool {
-        let (oid, _) = self.base(oid, -1);
-        self.get(oid).is_some_and(|info| names.contains(&info.name.as_str()))
+        self.base_name(oid).is_some_and(|name| names.contains(&name))
     }
 }
 

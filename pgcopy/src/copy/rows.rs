@@ -12,6 +12,7 @@ use super::millis;
 use crate::catalog::Oid;
 use crate::conn::Session;
 use crate::error::{Error, Result};
+use crate::leak::Watch;
 use crate::pipe::{self, Moved, Shared};
 use crate::plan::TablePlan;
 use crate::progress::Event;
@@ -20,7 +21,16 @@ use crate::target::Target;
 /// How often one table may be started.
 const ATTEMPTS: u32 = 3;
 
-type Queue = Mutex<VecDeque<(TablePlan, Option<TableMasker>)>>;
+/// One table to be copied.
+pub(super) struct Work {
+    pub(super) plan: TablePlan,
+    /// None if nothing of it is masked here.
+    pub(super) masker: Option<TableMasker>,
+    /// Looks for the source's values in what is sent.
+    pub(super) watch: Option<Arc<Watch>>,
+}
+
+type Queue = Mutex<VecDeque<Work>>;
 
 /// Builds the masks of every table; a mask that needs a key and has none refuses here, before a row moves.
 pub(super) fn maskers(
@@ -46,11 +56,11 @@ pub(super) fn maskers(
 pub(super) async fn copy(
     shared: &Shared,
     target: &Arc<Target>,
-    plans: Vec<(TablePlan, Option<TableMasker>)>,
+    tables: Vec<Work>,
     jobs: usize,
 ) -> Result<HashMap<Oid, Moved>> {
-    let jobs = jobs.min(plans.len());
-    let queue: Arc<Queue> = Arc::new(Mutex::new(plans.into()));
+    let jobs = jobs.min(tables.len());
+    let queue: Arc<Queue> = Arc::new(Mutex::new(tables.into()));
     let mut workers = JoinSet::new();
     for _ in 0..jobs {
         let (shared, target, queue) = (shared.clone(), Arc::clone(target), Arc::clone(&queue));
@@ -68,12 +78,13 @@ async fn work(shared: &Shared, target: &Target, queue: &Queue) -> Result<Vec<(Oi
     let mut sessions: Option<(Session, Session)> = None;
     loop {
         let next = queue.lock().ok().and_then(|mut queue| queue.pop_front());
-        let Some((plan, masker)) = next else { return Ok(moved) };
+        let Some(table) = next else { return Ok(moved) };
+        let plan = &table.plan;
         shared.progress.send(Event::TableStarted { table: plan.title.clone(), rows: plan.rows });
         let since = Instant::now();
         let mut attempt = 1;
         let done = loop {
-            match once(shared, target, &plan, masker.as_ref(), &mut sessions).await {
+            match once(shared, target, &table, &mut sessions).await {
                 Ok(done) => break done,
                 Err(error) => {
                     sessions = None;
@@ -88,7 +99,8 @@ async fn work(shared: &Shared, target: &Target, queue: &Queue) -> Result<Vec<(Oi
         };
         moved.push((plan.oid, done));
         let ms = millis(since.elapsed());
-        shared.progress.send(Event::TableDone { table: plan.title, rows: done.rows, bytes: done.bytes, ms });
+        let title = plan.title.clone();
+        shared.progress.send(Event::TableDone { table: title, rows: done.rows, bytes: done.bytes, ms });
     }
 }
 
@@ -96,15 +108,16 @@ async fn work(shared: &Shared, target: &Target, queue: &Queue) -> Result<Vec<(Oi
 async fn once(
     shared: &Shared,
     target: &Target,
-    plan: &TablePlan,
-    masker: Option<&TableMasker>,
+    table: &Work,
     sessions: &mut Option<(Session, Session)>,
 ) -> Result<Moved> {
     let (source, into) = match sessions.take() {
         Some(pair) => pair,
         None => (shared.snapshot.join().await?, target.session().await?),
     };
-    let done = pipe::copy(shared, plan, masker, &source, &into).await?;
+    let Work { plan, masker, watch } = table;
+    let shaping = pipe::Shaping { masker: masker.as_ref(), watch: watch.as_ref() };
+    let done = pipe::copy(shared, plan, shaping, &source, &into).await?;
     *sessions = Some((source, into));
     Ok(done)
 }

@@ -126,8 +126,15 @@ async fn load(
     clock.enter(Phase::Data);
     let rate = options.max_rate.map(|rate| Arc::new(Rate::new(rate)));
     let shared = Shared { snapshot: Arc::clone(&snapshot), progress: progress.clone(), rate };
-    let work: Vec<_> = plans.iter().cloned().zip(maskers).filter(|(plan, _)| !plan.truncate).collect();
+    let watches = leak::watches(&catalog, &plans, &values);
+    let work = plans.iter().cloned().zip(maskers).zip(watches.iter().cloned());
+    let work = work.map(|((plan, masker), watch)| rows::Work { plan, masker, watch });
+    let work = work.filter(|work| !work.plan.truncate).collect();
     let moved = rows::copy(&shared, &target, work, options.jobs).await?;
+    let found: Vec<_> = watches.iter().flatten().flat_map(|watch| watch.found()).map(str::to_owned).collect();
+    if !found.is_empty() {
+        return Err(leak::found_in(&found));
+    }
     let tables =
         plans.iter().map(|plan| table_report(plan, moved.get(&plan.oid), filters.contains_key(&plan.oid)));
     let report = Report { tables: tables.collect(), ..report(options, &snapshot, &decisions, &schema) };
@@ -241,7 +248,8 @@ async fn finish(
     crate::post::run(&copied.target, after, &sizes, options.jobs, progress).await?;
     clock.enter(Phase::LeakScan);
     let sessions = copied.target.sessions(options.jobs).await?;
-    copied.report.leak_scan = leak::search(sessions, &copied.catalog, &copied.values).await?;
+    copied.report.leak_scan =
+        leak::search(sessions, &copied.catalog, &copied.values, leak::Whole::Sent).await?;
     clock.enter(Phase::Analyze);
     crate::analyze::run(copied.target.sessions(options.jobs).await?).await?;
     clock.enter(Phase::Finish);

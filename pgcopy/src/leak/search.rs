@@ -40,11 +40,25 @@ struct Searched {
     document: bool,
 }
 
+/// Whether whole texts are compared with the values too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// In the copy, as far as [`COMPARED_ROWS`] goes.
+    Compared,
+    /// They were on their way, every one: see [`super::Watch`].
+    Sent,
+}
+
 /// Looks for the values in every table of the copy, with as many workers as `sessions`.
 ///
 /// # Errors
 /// [`Error::BadCopy`] with the columns that hold one; [`Error::Database`].
-pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &Values) -> Result<Summary> {
+pub(crate) async fn search(
+    sessions: Vec<Session>,
+    catalog: &Catalog,
+    values: &Values,
+    wholes: Whole,
+) -> Result<Summary> {
     let mut summary =
         Summary { values: values.values.len(), not_seen: values.not_seen.clone(), ..Summary::default() };
     if values.values.is_empty() {
@@ -66,7 +80,10 @@ pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &V
     let found = crew::share(sessions, tables, move |session, (table, columns)| {
         let wanted = Arc::clone(&wanted);
         async move {
-            let mut hits = whole(&session, &table, &columns, &wanted).await?;
+            let mut hits = match wholes {
+                Whole::Compared => whole(&session, &table, &columns, &wanted).await?,
+                Whole::Sent => Vec::new(),
+            };
             let (bytes, mut inner) = inside(&session, &table, &columns, &wanted).await?;
             hits.append(&mut inner);
             Ok((bytes, hits))
@@ -82,10 +99,13 @@ pub(crate) async fn search(sessions: Vec<Session>, catalog: &Catalog, values: &V
     if hits.is_empty() {
         return Ok(summary);
     }
-    Err(Error::BadCopy(format!(
-        "values of masked columns were found in {}; mask these columns too",
-        hits.join(", ")
-    )))
+    Err(found_in(&hits))
+}
+
+/// What to say of columns that hold a value.
+pub(crate) fn found_in(columns: &[String]) -> Error {
+    let columns = columns.join(", ");
+    Error::BadCopy(format!("values of masked columns were found in {columns}; mask these columns too"))
 }
 
 fn searched(catalog: &Catalog, table: &Table) -> Vec<Searched> {

@@ -1,9 +1,12 @@
 //! One row as the source sends it → the row that the target gets.
 
+use std::sync::Arc;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use masking::{MaskedRow, TableMasker};
 
 use crate::error::{Error, Result};
+use crate::leak::Watch;
 use crate::plan::TablePlan;
 use crate::wire::{self, Malformed};
 
@@ -46,6 +49,8 @@ pub(super) struct Shaper {
     binary: bool,
     title: String,
     masker: Option<TableMasker>,
+    /// Looks for the source's values in what is sent.
+    watch: Option<Arc<Watch>>,
     first: bool,
     out: BytesMut,
     fields: Vec<Span>,
@@ -62,11 +67,12 @@ fn emptied<'a>(mut values: Vec<Option<&[u8]>>) -> Vec<Option<&'a [u8]>> {
 }
 
 impl Shaper {
-    pub(super) fn new(plan: &TablePlan, masker: Option<TableMasker>) -> Self {
+    pub(super) fn new(plan: &TablePlan, masker: Option<TableMasker>, watch: Option<Arc<Watch>>) -> Self {
         Self {
             binary: plan.binary,
             title: plan.title.clone(),
             masker,
+            watch,
             first: true,
             out: BytesMut::with_capacity(BUFFER + (BUFFER >> 2)),
             fields: Vec::new(),
@@ -99,12 +105,14 @@ impl Shaper {
         };
         let wide = message.len() > GATHER;
         if self.masker.is_none() {
+            self.look(&message)?;
             if wide {
                 return Ok(Shaped::Wide(WideRow { message, field: 0, at: Some(0), raw: true }));
             }
             self.out.put_slice(&message);
         } else {
             self.mask(&message)?;
+            self.look_at_masked(&message);
             if wide {
                 return Ok(Shaped::Wide(WideRow { message, field: 0, at: None, raw: false }));
             }
@@ -115,6 +123,28 @@ impl Shaper {
 
     fn malformed(&self, error: &Malformed) -> Error {
         Error::Local(format!("{}: {error}", self.title))
+    }
+
+    /// Looks at a row that is sent as it came.
+    fn look(&mut self, message: &Bytes) -> Result<()> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        if self.binary {
+            let fields = &mut self.fields;
+            let malformed = |error| Error::Local(format!("{}: {error}", self.title));
+            wire::binary_fields(message, fields).map_err(malformed)?;
+            watch.look(|at| fields.get(at).copied().flatten().and_then(|(a, b)| message.get(a..b)));
+        } else {
+            watch.look_at_text(message, &mut self.text);
+        }
+        Ok(())
+    }
+
+    /// Looks at what the row became.
+    fn look_at_masked(&self, message: &Bytes) {
+        let Some(watch) = &self.watch else { return };
+        let bytes: &[u8] = if self.binary { message } else { &self.text };
+        let original = |at: usize| self.fields.get(at).copied().flatten().and_then(|(a, b)| bytes.get(a..b));
+        watch.look(|at| self.masked.field(at, original(at)));
     }
 
     fn mask(&mut self, message: &Bytes) -> Result<()> {
