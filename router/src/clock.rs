@@ -18,7 +18,12 @@ pub struct Clock(Arc<Mutex<Pin<Box<Sleep>>>>);
 impl Clock {
     /// One that has not begun.
     pub fn begin() -> Self {
-        Self(Arc::new(Mutex::new(Box::pin(tokio::time::sleep_until(later(Instant::now()).into())))))
+        Self(Arc::new(Mutex::new(never())))
+    }
+
+    /// Nothing waits for it any more: what waited last is let go, with the memory of its task.
+    pub fn rest(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = never();
     }
 
     /// Ready when this moment is over.
@@ -29,7 +34,7 @@ impl Clock {
         }
         loop {
             ready!(timer.as_mut().poll(cx));
-            if until <= Instant::now() {
+            if until <= tokio::time::Instant::now().into_std() {
                 return Poll::Ready(());
             }
             timer.as_mut().reset(until.into());
@@ -52,35 +57,14 @@ impl Clock {
     }
 }
 
+/// A timer that nothing waits for.
+fn never() -> Pin<Box<Sleep>> {
+    Box::pin(tokio::time::sleep_until(later(Instant::now()).into()))
+}
+
 /// So late that nothing waits for it.
 fn later(now: Instant) -> Instant {
     now + Duration::from_hours(24 * 365)
-}
-
-/// Gives the server library timers that are this clock.
-impl hyper::rt::Timer for Clock {
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        self.sleep_until(Instant::now() + duration)
-    }
-
-    fn sleep_until(&self, until: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(Until { clock: self.clone(), until })
-    }
-}
-
-struct Until {
-    clock: Clock,
-    until: Instant,
-}
-
-impl hyper::rt::Sleep for Until {}
-
-impl Future for Until {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.clock.poll(cx, self.until)
-    }
 }
 
 #[cfg(test)]

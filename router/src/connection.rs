@@ -1,8 +1,11 @@
 //! One connection of a client: which protocol it speaks, and its requests one after another or side by side.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -106,22 +109,33 @@ where
 {
     let (clock, stop) = (Clock::begin(), worker.stops.told());
     peer.clock = Some(clock.clone());
-    // The library's own limit of 100 header fields: another one would cost every request two allocations.
+    let peer = Rc::new(peer);
+    // The library's own limit of 100 header fields: another one would cost every request two allocations. It has no timer: its
+    // own would be a new one for every header.
     let connection = http1::Builder::new()
-        .timer(clock)
-        .header_read_timeout(patience.header)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(io, requests(worker, Rc::new(peer)))
+        .serve_connection(io, requests(worker, peer.clone()))
         .with_upgrades();
     tokio::pin!(connection);
+    // What a client does wrong is told to it, and is no news to anybody else.
+    let served =
+        |cx: &mut Context<'_>, connection: Pin<&mut http1::UpgradeableConnection<I, _>>| match connection
+            .poll(cx)
+        {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => match peer.streams.none_since() {
+                Some(since) => clock.poll(cx, since + patience.header),
+                None => Poll::Pending,
+            },
+        };
     tokio::select! {
         biased;
-        // What a client does wrong is told to it, and is no news to anybody else.
-        _ = connection.as_mut() => return,
+        () = poll_fn(|cx| served(cx, connection.as_mut())) => return clock.rest(),
         () = stop => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    poll_fn(|cx| served(cx, connection.as_mut())).await;
+    clock.rest();
 }
 
 async fn http2<I>(worker: Rc<Worker>, peer: Rc<Peer>, io: I, patience: Patience)

@@ -39,7 +39,7 @@ pub async fn serve(
     let (mut parts, body) = request.into_parts();
     let accept = parts.headers.get(header::ACCEPT).cloned();
     let mut record = Record::begin(worker, peer, &mut parts);
-    Ok(match exchange(&mut record, parts, body).await {
+    Ok(match exchange(&mut record, &mut parts, body).await {
         Ok(Outcome::Answer(Passed { mut response, sender, upload })) => {
             record.status = response.status();
             if is_event_stream(response.headers()) {
@@ -78,10 +78,10 @@ enum Outcome {
 }
 
 /// Finds the route, says what the route's state says, passes the request on.
-async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Result<Outcome, Refusal> {
-    find(record, &parts)?;
+async fn exchange(record: &mut Record, parts: &mut Parts, body: Incoming) -> Result<Outcome, Refusal> {
+    find(record, parts)?;
     let Some(live) = record.route.clone() else { return Err(Code::H99.into()) };
-    let sent = must_be_https(&live, record, &parts);
+    let sent = must_be_https(&live, record, parts);
     record.demand = !sent && !matches!(live.route.state, State::Maintenance | State::Empty);
     live.stats.busy().arrived(parts.headers.contains_key(headers::ATTEMPT), record.demand);
     record.work = Some(Work::new(live.stats.clone()));
@@ -100,8 +100,9 @@ async fn exchange(record: &mut Record, mut parts: Parts, body: Incoming) -> Resu
     }
     // After the redirect: a password is not asked for in clear where it need not be.
     admit(&live, &mut parts.headers).await?;
+    record.waited = !live.route.users.is_empty();
     let http2 = live.route.protocol == Protocol::H2c;
-    let asked = rewrite(record, &mut parts, &body, http2)?;
+    let asked = rewrite(record, parts, &body, http2)?;
     let passed = pass_on(record, parts, body, asked.is_some()).await?;
     let agrees = websocket::agrees(&passed.response, http2);
     match asked {
@@ -167,7 +168,9 @@ fn rewrite(
         headers::join_cookies(&mut parts.headers);
     }
     if !http2 {
-        parts.uri = Uri::from(record.path.clone());
+        if parts.uri.authority().is_some() || parts.uri.scheme().is_some() {
+            parts.uri = Uri::from(record.path.clone());
+        }
         parts.version = Version::HTTP_11;
         if !body.is_end_stream() && body.size_hint().exact().is_none() {
             // Said plainly: without it a body of a GET would be lost.

@@ -180,6 +180,20 @@ mod tests {
     }
 
     #[test]
+    fn hosts_in_turn_on_one_connection_are_told_apart() {
+        let peer = peer("192.0.2.7");
+        for (host, port) in [("a.example.com", "80"), ("b.example.com:81", "81"), ("a.example.com", "80")] {
+            let mut map = HeaderMap::new();
+            forward(&mut map, &peer, &HeaderValue::from_static(host));
+            assert_eq!(
+                (&map[FORWARDED_HOST], &map[FORWARDED_PORT]),
+                (&HeaderValue::from_static(host), &HeaderValue::from_static(port))
+            );
+            assert!(map[header::FORWARDED].to_str().unwrap().contains(host));
+        }
+    }
+
+    #[test]
     fn a_trusted_proxy_is_believed_and_added_to() {
         let mut map = headers(&[
             ("x-forwarded-for", "1.2.3.4"),

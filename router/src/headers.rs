@@ -30,8 +30,15 @@ const ONE_HOP: [HeaderName; 7] = [
 ];
 
 /// What `Connection` cannot take away.
-const KEPT: [HeaderName; 5] =
-    [header::HOST, header::CONTENT_LENGTH, header::AUTHORIZATION, header::COOKIE, REQUEST_ID];
+const KEPT: [HeaderName; 7] = [
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    REQUEST_ID,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
 
 /// Removes what is meant for one hop only (RFC 9110 §7.6.1): the fixed ones and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -39,9 +46,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         let named: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
             .collect();
         for name in named {
             // A client must not make us drop what the application relies on.
@@ -126,7 +132,10 @@ mod tests {
     #[test]
     fn what_is_for_one_hop_ends_here() {
         let mut map = headers(&[
-            ("connection", "close, X-Secret, Authorization, X-Request-Id"),
+            ("connection", "close, X-Secret, Authorization, X-Request-Id, TraceParent"),
+            ("connection", "x-second, \u{ff}"),
+            ("x-second", "1"),
+            ("traceparent", "00-1-1-01"),
             ("x-request-id", "1"),
             ("x-secret", "1"),
             ("authorization", "Basic x"),
@@ -139,7 +148,7 @@ mod tests {
         remove_hop_by_hop(&mut map);
         let mut left: Vec<_> = map.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["accept", "authorization", "x-request-id"]);
+        assert_eq!(left, ["accept", "authorization", "traceparent", "x-request-id"]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub mod serve;
 pub mod settings;
 pub mod silence;
 pub mod spans;
+pub mod spare;
 pub mod stats;
 pub mod stop;
 pub mod table;

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, Uri, Version};
+use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 
 use crate::clock::Clock;
@@ -18,6 +17,7 @@ use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
 use crate::route::{Limits, Protocol};
 use crate::sender::{Said, Sender};
+use crate::spare::Spare;
 use crate::upload::{Outgoing, Upload};
 use crate::websocket;
 
@@ -46,7 +46,7 @@ pub struct Passed {
 /// The code of what went wrong at the pod, at the client, or in between.
 pub async fn pass_on(
     record: &mut Record,
-    parts: Parts,
+    parts: &mut Parts,
     body: Incoming,
     websocket: bool,
 ) -> Result<Passed, Refusal> {
@@ -74,7 +74,7 @@ pub async fn pass_on(
         let sent = Instant::now();
         record.connected.get_or_insert(sent);
         // The pod may close a connection in the very moment in which it is used again.
-        let spare = (is_reused && is_harmless).then(|| Spare::of(&request));
+        let spare = (is_reused && is_harmless).then(|| Spare::of(&request, &record.worker.spares));
         let answering: Answering = sender.send(request);
         let mut waiting =
             Waiting { answering: Some(answering), work: record.work.take(), sender: Some(sender) };
@@ -98,10 +98,12 @@ pub async fn pass_on(
             // The connection was at its end, and nothing of the request was written: no try is used up.
             stale -= 1;
             record.leave_pod();
+            record.waited = true;
             request = unsent;
             continue;
         }
-        let again = unsent.or_else(|| spare.filter(|_| is_unseen(error.error(), http2)).map(Spare::request));
+        let again = unsent
+            .or_else(|| spare.filter(|_| is_unseen(error.error(), http2)).and_then(|spare| spare.request()));
         if let (Some(again), None) = (again, tried) {
             // A connection that was closed while it was idle says nothing about the pod.
             tried = if is_reused { Some(0) } else { record.pod_id() };
@@ -125,14 +127,21 @@ fn cause(record: &Record) -> Option<String> {
     record.live().and_then(|live| live.route.cause.clone())
 }
 
-/// The request as it goes to a pod, and how far its body is, if it has one.
-fn to_pod(parts: Parts, body: Incoming, limits: Limits) -> (Request<Outgoing>, Option<Rc<Upload>>) {
+/// The request as it goes to a pod, and how far its body is, if it has one. The parts are taken out of where they are: a
+/// future that was given them would hold them twice.
+fn to_pod(parts: &mut Parts, body: Incoming, limits: Limits) -> (Request<Outgoing>, Option<Rc<Upload>>) {
     let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
     let outgoing = match &upload {
         Some(upload) => Outgoing::new(body, upload.clone(), limits.idle),
         None => Outgoing::empty(),
     };
-    (Request::from_parts(parts, outgoing), upload)
+    let mut request = Request::new(outgoing);
+    *request.method_mut() = std::mem::take(&mut parts.method);
+    *request.uri_mut() = std::mem::take(&mut parts.uri);
+    *request.version_mut() = parts.version;
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    *request.extensions_mut() = std::mem::take(&mut parts.extensions);
+    (request, upload)
 }
 
 /// Why there is no answer; tells the pod, if it is its doing.
@@ -253,35 +262,4 @@ async fn wait(
         waiting.blame();
         Code::H12.into()
     })
-}
-
-/// What is needed to send a request without a body a second time. Nearly never used, so it is what is cheapest to make.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    version: Version,
-    fields: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Spare {
-    fn of(request: &Request<Outgoing>) -> Self {
-        let fields = request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            fields,
-        }
-    }
-
-    fn request(self) -> Request<Outgoing> {
-        let mut request = Request::new(Outgoing::empty());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.version_mut() = self.version;
-        for (name, value) in self.fields {
-            request.headers_mut().append(name, value);
-        }
-        request
-    }
 }

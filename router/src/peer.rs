@@ -90,6 +90,11 @@ impl Streams {
         self.last.set(now);
     }
 
+    /// Since when there is none: the last ended, or the connection began.
+    pub fn none_since(&self) -> Option<Instant> {
+        (self.open.get() == 0).then(|| self.last.get())
+    }
+
     /// The client left one before its answer.
     pub fn left(&self) {
         self.left.set(self.left.get() + 1);

@@ -29,11 +29,15 @@ pub async fn connection(
         record.leave_pod();
         renew(record);
     }
-    // The first try comes right after the header; the clock is not asked again.
-    let now = if tried.is_none() { record.start } else { Instant::now() };
+    // The first try comes right after the header, mostly; the clock is not asked again then.
+    let mut now = if tried.is_none() && !record.waited { record.start } else { Instant::now() };
     let place = match enter(record, record.route.as_deref().ok_or(Code::H99)?, tried, now)? {
         Some(place) => place,
-        None => Box::pin(queue(record, tried)).await?,
+        None => {
+            let place = Box::pin(queue(record, tried)).await?;
+            now = Instant::now();
+            place
+        }
     };
     let pod = place.endpoint().clone();
     record.at(place);

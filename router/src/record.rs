@@ -60,6 +60,8 @@ pub struct Record {
     pub demand: bool,
     /// When the client got the header of a pod's answer.
     pub answered: Option<Instant>,
+    /// Whether anything was waited for since its header was there, so that the time has to be asked again.
+    pub waited: bool,
     /// Whether the client came by https, to us or to a trusted proxy before us.
     pub is_https: bool,
     span: Option<Span>,
@@ -108,7 +110,9 @@ impl Record {
     pub fn begin(worker: Rc<Worker>, peer: Rc<Peer>, parts: &mut Parts) -> Self {
         // Room for what the pod is told besides, so that the map is made larger once at most.
         parts.headers.reserve(6);
-        let id = headers::request_id(&mut parts.headers, || worker.draw_long());
+        let mut id = headers::request_id(&mut parts.headers, || worker.draw_long());
+        // HTTP/2 would keep it in its table of fields that come again, at the cost of some that do.
+        id.set_sensitive(parts.version >= Version::HTTP_2);
         if let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
             && parts.version >= Version::HTTP_2
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -133,11 +137,24 @@ impl Record {
             pod: None,
             demand: true,
             answered: None,
+            waited: false,
             is_https: peer.proto == "https" || headers::is_https(&parts.headers, &peer),
             span: worker.spans.as_ref().map(|spans| spans.begin(&mut parts.headers, parts.method.as_str())),
             is_over: false,
             worker,
             peer,
+        }
+    }
+
+    /// Keeps nothing of what was read from the client but the few words that it needs: they are parts of larger pieces.
+    pub fn stand_alone(&mut self) {
+        if let Ok(path) = PathAndQuery::try_from(self.path.as_str()) {
+            self.path = path;
+        }
+        for value in [&mut self.host, &mut self.id] {
+            if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+                *value = own;
+            }
         }
     }
 

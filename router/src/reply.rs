@@ -70,10 +70,7 @@ pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
         headers::remove_hop_by_hop(headers);
         say_goodbye(headers, record);
     }
-    let mut id = record.id.clone();
-    // HTTP/2 would keep it in its table of fields that come again, at the cost of some that do.
-    id.set_sensitive(record.version >= Version::HTTP_2);
-    headers.insert(headers::REQUEST_ID, id);
+    headers.insert(headers::REQUEST_ID, record.id.clone());
     headers.remove(headers::CODE);
     let Some(live) = record.live() else { return };
     if live.route.noindex {

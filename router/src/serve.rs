@@ -10,8 +10,9 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+use tokio::runtime::LocalOptions;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::connection::connection;
@@ -118,10 +119,10 @@ pub struct Door {
 /// # Errors
 /// When the system gives no runtime.
 pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let worker = Worker::new(&common, seed);
-    local.block_on(&runtime, async {
+    runtime.block_on(async {
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
         let (stops, mut stop) = (worker.stops.clone(), common.stop.clone());
         tokio::task::spawn_local(async move {
@@ -146,7 +147,7 @@ pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()
         std::io::Result::Ok(())
     })?;
     // What is left is ended by this, and recorded.
-    drop(local);
+    drop(runtime);
     worker.sweep();
     Ok(())
 }

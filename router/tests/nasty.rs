@@ -105,4 +105,10 @@ fn a_header_without_end_is_bounded() {
     assert_eq!(router.send(&large).status(), 431);
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: 1\r\n".repeat(1_000));
     assert_eq!(router.send(&many).status(), 431);
+    // `Host` and `Connection` are two of them.
+    for (fields, status) in [(98, 200), (99, 431)] {
+        let fields: String = (0..fields).map(|n| format!("X-F{n}: {n}\r\n")).collect();
+        let most = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+        assert_eq!(router.send(&most).status(), status, "{status}");
+    }
 }
