@@ -181,6 +181,16 @@ fn partitions_follow_their_parent_and_their_key_is_not_masked() {
     assert_eq!(domains, ["column/public.log.who", "column/public.log.who"]);
     let text = problems(&good.replace("day, keep: true", "day, mask: {dateShift: {}}"), &schema);
     assert!(text.contains("error[partition] public.log.day"), "{text}");
+    assert!(!text.contains("error[partition] public.log_1.day"), "{text}");
+    let own = good.replace(
+        "tables: [",
+        "tables: [{name: log_1, columns: [{name: day, mask: {dateShift: {}}}, {name: who, mask: {username: {}}}]}, ",
+    );
+    let text = problems(&own, &schema);
+    assert!(
+        text.contains("error[partition] public.log_1.day: public.log is partitioned by this column"),
+        "{text}"
+    );
 }
 
 #[test]

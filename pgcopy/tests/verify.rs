@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Server, copy, options, policy};
+use common::{Server, copy, options, policy, try_copy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_changed_its_partition_is_noticed_and_a_subset_is_named_without_its_values() {
@@ -44,4 +44,27 @@ async fn a_row_that_changed_its_partition_is_noticed_and_a_subset_is_named_witho
     target.sql("gold", "UPDATE t SET id = 150 WHERE id = 1").await;
     let error = pgcopy::verify::verify(&verify).await.unwrap_err();
     assert!(error.to_string().contains("\"t1\" has 99 rows, the report says 100"), "{error}");
+}
+
+/// A partition may have a rule of its own, and its table's key is then still what decides where a row lies.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_own_rule_masks_its_tables_key_is_refused() {
+    let (source, target) = (Server::start(16), Server::start(16));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source
+        .sql(
+            "shop",
+            "CREATE TABLE t (id int, x text) PARTITION BY RANGE (id);
+             CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (100);
+             CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (100) TO (1000)",
+        )
+        .await;
+    let mut text = policy(&source, "shop", &[]).await;
+    text.push_str("- name: public.t1\n  columns:\n  - {name: id, mask: {int: {min: 0, max: 999}}}\n  - {name: x, keep: true}\n");
+    let options = options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &text);
+    let error = try_copy(&options).await.expect_err("rows would leave their partition");
+    assert_eq!(error.exit_code(), 3, "{error}");
+    assert!(error.to_string().contains("error[partition] public.t1.id"), "{error}");
+    assert_eq!(target.databases().await, "");
 }

@@ -150,8 +150,6 @@ fn table_report(plan: &TablePlan, moved: Option<&crate::pipe::Moved>, subset: bo
         bytes: moved.bytes,
         how: if plan.truncate {
             "truncated"
-        } else if plan.routed {
-            "routed"
         } else if subset {
             "subset"
         } else {
