@@ -16,6 +16,7 @@
 //!    worker and range; [`TableMasker::mask_row`] on the raw fields, then write [`MaskedRow::field`] for each.
 //! 6. [`Decisions::report`] → a line per column. Sequences: [`ColumnDecision::sequence_floor`].
 
+mod chance;
 mod decide;
 mod decisions;
 mod draw;
@@ -33,6 +34,7 @@ mod schema;
 pub mod suggest;
 mod types;
 
+pub use chance::Chance;
 pub use decide::decide;
 pub use decide::personal_words;
 pub use decide::shapes::Shape;
@@ -42,7 +44,6 @@ pub use decisions::{
 };
 pub use engine::{MaskError, MaskedRow, RowError, Secrets, TableMasker, Wire};
 pub use key::{BadKey, MasterKey};
-pub use locale::is_dictionary_word;
 pub use name::{BadTableName, TableName, quote_ident};
 pub use policy::*;
 pub use problem::{Code, Problem, Severity};
