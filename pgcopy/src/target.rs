@@ -95,7 +95,7 @@ impl Target {
                         "database {database} is the source itself; nothing was written"
                     )));
                 }
-                if found.mark.is_none() && !empty(&target.with_database(database)).await? {
+                if !found.is_ours() && !empty(&target.with_database(database)).await? {
                     return Err(Error::Usage(format!(
                         "database {database} is neither empty nor a copy of ours; drop it yourself or give another name"
                     )));
