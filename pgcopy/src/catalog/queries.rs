@@ -128,7 +128,9 @@ pub(super) const LEFT_OUT: &str = "SELECT 'large objects', count(*)::text FROM p
       unnest(e.extconfig) x(oid), pg_class c, pg_namespace n WHERE c.oid = x.oid AND n.oid = c.relnamespace \
       AND c.relkind = 'r' ORDER BY 1, 2";
 
-/// Foreign tables, and relations and functions that depend on one, directly or not. A view depends through its rule.
+/// Foreign tables, and relations and functions that depend on one, directly or not. A view depends through its rule. A
+/// function goes with its arguments as a dump writes them, for others may bear its name (but an aggregate's are written
+/// otherwise there).
 pub(super) const FOREIGN: &str = "WITH RECURSIVE f(c, o) AS ( \
     SELECT 'pg_class'::regclass::oid, t.oid FROM pg_class t WHERE t.relkind = 'f' \
     UNION SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END, coalesce(r.ev_class, d.objid) \
@@ -138,7 +140,8 @@ pub(super) const FOREIGN: &str = "WITH RECURSIVE f(c, o) AS ( \
       WHEN 'S' THEN 'sequence' ELSE 'table' END, n.nspname || '.' || c.relname \
       FROM f JOIN pg_class c ON f.c = 'pg_class'::regclass AND c.oid = f.o JOIN pg_namespace n ON n.oid = c.relnamespace \
       WHERE c.relkind IN ('f', 'v', 'm', 'S', 'r', 'p') \
-    UNION SELECT 'function', n.nspname || '.' || p.proname FROM f JOIN pg_proc p ON f.c = 'pg_proc'::regclass AND p.oid = f.o \
+    UNION SELECT 'function', quote_ident(n.nspname) || '.' || quote_ident(p.proname) || \
+      CASE WHEN p.prokind = 'a' THEN '' ELSE '(' || pg_get_function_arguments(p.oid) || ')' END FROM f JOIN pg_proc p ON f.c = 'pg_proc'::regclass AND p.oid = f.o \
       JOIN pg_namespace n ON n.oid = p.pronamespace ORDER BY 1, 2";
 
 pub(super) const SETTINGS: &str = "SELECT unnest(s.setconfig)::text FROM pg_db_role_setting s JOIN pg_database d \
