@@ -77,8 +77,15 @@ pub(super) const TYPES: &str = "SELECT t.oid::int8, t.typname::text, n.nspname::
       AND NOT a.attisdropped ORDER BY a.attnum) \
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'p'";
 
+/// Sequences, the columns that draw from each (`table id.number`: its owner, and those whose defaults name it), and how
+/// far it goes.
 pub(super) const SEQUENCES: &str = concat!(
-    "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    "SELECT n.nspname::text, c.relname::text, \
+     ARRAY(SELECT d.refobjid || '.' || d.refobjsubid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
+       AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
+       UNION SELECT a.adrelid || '.' || a.adnum FROM pg_depend d JOIN pg_attrdef a ON a.oid = d.objid \
+       WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid), \
+     (SELECT s.seqmax FROM pg_sequence s WHERE s.seqrelid = c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND ",
     users!("pg_class", "c.oid", "n.nspname"),
     " ORDER BY 1, 2"

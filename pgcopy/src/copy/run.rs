@@ -120,7 +120,7 @@ async fn load(
         return Err(Error::Refused(found));
     }
     clock.enter(Phase::Schema);
-    let sequences = sequences(snapshot.session(), &catalog, &decisions).await?;
+    let sequences = sequences(snapshot.session(), &catalog, &decisions, progress).await?;
     target.create(&catalog.server).await?;
     apply(&target, &schema).await?;
     clock.enter(Phase::Data);
