@@ -73,17 +73,26 @@ pub async fn clone(options: &CloneOptions) -> Result<Method> {
         mark::drop_marked(&admin, &options.name, true).await?;
     }
     create(&admin, options, &template, method).await?;
-    let done = admin
-        .client
-        .batch_execute(&dress(options, &template)?)
-        .await
-        .context(format!("setting up {}", options.name));
+    let done = finish(&admin, options, &template).await;
     if done.is_err() {
         // Without its mark nobody else would know whose it is.
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(&options.name));
         let _ = admin.client.batch_execute(&statement).await;
     }
     done.map(|()| method)
+}
+
+/// Marks, dresses and opens what was made, if it was made from what was looked at: a copy may have taken its place since.
+async fn finish(admin: &Session, options: &CloneOptions, template: &Template) -> Result<()> {
+    let now = mark::find(admin, &options.template).await?.and_then(|found| found.mark);
+    if now.as_ref() != Some(&template.mark) {
+        return Err(Error::GaveWay(format!(
+            "{} was replaced while it was cloned; start again for a clone of the new one",
+            options.template
+        )));
+    }
+    let batch = dress(options, template)?;
+    admin.client.batch_execute(&batch).await.context(format!("setting up {}", options.name))
 }
 
 async fn inspect(admin: &Session, name: &str) -> Result<Template> {

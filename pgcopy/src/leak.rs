@@ -27,6 +27,9 @@ const IN_ALL: usize = 8000;
 /// Rows that are looked at for values, per table.
 const SAMPLE_ROWS: u64 = 400;
 
+/// Bytes of a narrow row, its header included.
+const NARROW: u64 = 36;
+
 /// What was searched, for the report.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,10 +93,9 @@ impl Judge {
             let decision = decisions.table(&table.masking_name());
             decision.is_some_and(|d| !d.truncate && !d.passes_through())
         };
-        Self {
-            chance: Chance::new(decisions),
-            rows: catalog.with_rows().filter(masked).map(|table| table.rows).sum(),
-        }
+        // Of a table that was never analysed only the size is known.
+        let rows = |table: &Table| if table.rows > 0 { table.rows } else { table.bytes / NARROW };
+        Self { chance: Chance::new(decisions), rows: catalog.with_rows().filter(masked).map(rows).sum() }
     }
 
     /// `keeps_form`: the column's own mask makes such values.

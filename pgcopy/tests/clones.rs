@@ -146,6 +146,26 @@ async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     assert_eq!(target.databases().await, "theirs");
 }
 
+/// The clone's mark, settings and grants are read from the template first: what takes its place meanwhile is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_exchanged_while_it_is_cloned_gives_no_clone_under_the_old_mark() {
+    let (_source, target) = gold(16, 16).await;
+    let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
+    let old = mark::find(&admin, "gold").await.unwrap().unwrap().mark.unwrap();
+    let guest = target.endpoint("copier", "gold").connect().await.unwrap();
+    let options = CloneOptions { wait: Duration::from_secs(30), ..wanted(&target, "pr") };
+    let cloning = tokio::spawn(async move { clone(&options).await });
+    let making =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active'";
+    until(&target, making, "1").await;
+    let new = mark::Mark { policy: "another".into(), ..old };
+    admin.client.batch_execute(&new.statement("gold").unwrap()).await.unwrap();
+    drop(guest);
+    let error = cloning.await.unwrap().unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert_eq!(target.databases().await, "gold");
+}
+
 /// CREATE DATABASE waits for a session on the template, so the command can be killed while it runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_whose_command_was_killed_is_closed_and_is_made_anew_or_dropped() {
