@@ -76,3 +76,44 @@ async fn a_value_that_the_masks_may_make_by_chance_is_no_leak() {
     let policy = policy(&source, "shop", &rules).await;
     copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
 }
+
+/// Text of another encoding is converted on its way. A database without one may hold bytes that are no text: they cannot
+/// travel, and the error repeats none.
+#[tokio::test(flavor = "multi_thread")]
+async fn text_of_another_encoding_is_copied_and_what_is_no_text_is_refused_without_a_byte_of_it() {
+    let (source, target) = (Server::start(16), Server::start(18));
+    source.prepare(None).await;
+    target.prepare(None).await;
+    for (name, encoding, text) in
+        [("latin", "LATIN1", "U&'caf\\00e9 '"), ("ascii", "SQL_ASCII", "E'caf\\351 '")]
+    {
+        let create = format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        );
+        source.sql("postgres", &create).await;
+        let rows = format!(
+            "CREATE TABLE t (id int PRIMARY KEY, mail text, a text, b text[]);
+             INSERT INTO t SELECT i, 'hanako.' || i || '@corp.example', {text} || i, ARRAY[{text} || i]
+               FROM generate_series(1000, 1100) i; ANALYZE"
+        );
+        source.sql(name, &rows).await;
+        let kept = policy(&source, name, &[("t.mail", "mask: {email: {}}")]).await;
+        let masked =
+            policy(&source, name, &[("t.mail", "mask: {email: {}}"), ("t.a", "mask: {hash: {}}")]).await;
+        for text in [kept, masked] {
+            let done =
+                try_copy(&options(source.endpoint("admin", name), target.endpoint("copier", name), &text))
+                    .await;
+            if name == "latin" {
+                done.unwrap();
+                let all = "SELECT md5(string_agg(b::text, '|' ORDER BY id)) FROM t";
+                assert_eq!(target.value(name, all).await, source.value(name, all).await);
+            } else {
+                let error = done.unwrap_err().to_string();
+                assert!(error.contains("encoding") && error.contains("correct these rows"), "{error}");
+                assert!(!error.contains("e9"), "{error}");
+            }
+        }
+    }
+    assert_eq!(target.databases().await, "latin");
+}
