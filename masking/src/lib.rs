@@ -14,7 +14,8 @@
 //!    [`Decision::Sql`]; `FORMAT binary` if [`TableDecision::binary_safe`], else text.
 //! 5. If not [`TableDecision::passes_through`]: one [`TableMasker`] per table, cloned [`TableMasker::for_stream`] per
 //!    worker and range; [`TableMasker::mask_row`] on the raw fields, then write [`MaskedRow::field`] for each.
-//! 6. [`Decisions::report`] → a line per column. Sequences: [`ColumnDecision::sequence_floor`].
+//! 6. [`Chance`] tells a leak scan which texts the masks may write by themselves.
+//! 7. [`Decisions::report`] → a line per column. Sequences: [`ColumnDecision::sequence_floor`].
 
 mod chance;
 mod decide;
