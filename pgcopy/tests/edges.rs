@@ -239,3 +239,17 @@ async fn the_sequence_of_a_masked_key_goes_on_above_it_whatever_its_name() {
     let narrow = "SELECT nextval(pg_get_serial_sequence('narrow', 'id'))";
     assert_eq!(target.value("gold", narrow).await, "3");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_not_null_that_old_rows_break_stays_not_valid() {
+    let (source, target) = (Server::start(18), Server::start(18));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    let rows = "CREATE TABLE t (id int PRIMARY KEY, a text); INSERT INTO t VALUES (1, NULL);
+        ALTER TABLE t ADD CONSTRAINT \"has a\" NOT NULL a NOT VALID";
+    source.sql("shop", rows).await;
+    let policy = policy(&source, "shop", &[]).await;
+    copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "gold"), &policy)).await;
+    let open = "SELECT convalidated || ' ' || (SELECT count(*) FROM t WHERE a IS NULL) FROM pg_constraint WHERE conname = 'has a'";
+    assert_eq!(target.value("gold", open).await, "false 1");
+}
