@@ -14,8 +14,10 @@
 //!    [`Decision::Sql`]; `FORMAT binary` if [`TableDecision::binary_safe`], else text.
 //! 5. If not [`TableDecision::passes_through`]: one [`TableMasker`] per table, cloned [`TableMasker::for_stream`] per
 //!    worker and range; [`TableMasker::mask_row`] on the raw fields, then write [`MaskedRow::field`] for each.
-//! 6. [`Decisions::report`] → a line per column. Sequences: [`ColumnDecision::sequence_floor`].
+//! 6. [`Chance`] tells a leak scan which texts the masks may write by themselves.
+//! 7. [`Decisions::report`] → a line per column. Sequences: [`ColumnDecision::sequence_floor`].
 
+mod chance;
 mod decide;
 mod decisions;
 mod draw;
@@ -33,6 +35,7 @@ mod schema;
 pub mod suggest;
 mod types;
 
+pub use chance::Chance;
 pub use decide::decide;
 pub use decide::personal_words;
 pub use decide::shapes::Shape;
@@ -42,7 +45,6 @@ pub use decisions::{
 };
 pub use engine::{MaskError, MaskedRow, RowError, Secrets, TableMasker, Wire};
 pub use key::{BadKey, MasterKey};
-pub use locale::is_dictionary_word;
 pub use name::{BadTableName, TableName, quote_ident};
 pub use policy::*;
 pub use problem::{Code, Problem, Severity};

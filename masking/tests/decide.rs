@@ -181,6 +181,41 @@ fn partitions_follow_their_parent_and_their_key_is_not_masked() {
     assert_eq!(domains, ["column/public.log.who", "column/public.log.who"]);
     let text = problems(&good.replace("day, keep: true", "day, mask: {dateShift: {}}"), &schema);
     assert!(text.contains("error[partition] public.log.day"), "{text}");
+    assert!(!text.contains("error[partition] public.log_1.day"), "{text}");
+    let own = good.replace(
+        "tables: [",
+        "tables: [{name: log_1, columns: [{name: day, mask: {dateShift: {}}}, {name: who, mask: {username: {}}}]}, ",
+    );
+    let text = problems(&own, &schema);
+    assert!(
+        text.contains("error[partition] public.log_1.day: public.log is partitioned by this column"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_partitions_own_rule_has_to_fit_the_foreign_keys_of_its_table() {
+    let id = "{name: id, type: {name: integer, kind: int4}}";
+    let (day, key) = (
+        "{name: day, type: {name: date, kind: date}}",
+        "{name: log_id_fkey, columns: [id], target: public.t, targetColumns: [id]}",
+    );
+    let schema = schema(&format!(
+        "tables:
+          - {{name: t, partitionKey: [id], columns: [{id}]}}
+          - {{name: t_1, parent: public.t, columns: [{id}]}}
+          - {{name: log, partitionKey: [day], columns: [{id}, {day}], foreignKeys: [{key}]}}
+          - {{name: log_1, parent: public.log, columns: [{id}, {day}]}}",
+    ));
+    let good = "tables: [{name: t, columns: [{name: id, keep: true}]}, {name: log, columns: [{name: id, keep: true}, {name: day, keep: true}]}";
+    assert_eq!(problems(&format!("{good}]"), &schema), "");
+    let text = problems(&format!("{good}, {{name: t_1, truncate: true}}]"), &schema);
+    assert!(text.contains("error[foreign-key] public.log.id: public.t_1 is truncated"), "{text}");
+    assert_eq!(text.matches("error[").count(), 1, "{text}");
+    let own = "{name: log_1, columns: [{name: id, mask: {id: {}}}, {name: day, keep: true}]}";
+    let text = problems(&format!("{good}, {own}]"), &schema);
+    assert!(text.contains("error[foreign-key] public.log_1.id"), "{text}");
+    assert_eq!(text.matches("error[").count(), 1, "{text}");
 }
 
 #[test]

@@ -209,6 +209,10 @@ pub struct Sequence {
     pub schema: String,
     /// Name.
     pub name: String,
+    /// The columns that draw from it: id of the table and number.
+    pub columns: Vec<(Oid, i16)>,
+    /// Its largest value.
+    pub max: i64,
 }
 
 /// Something that holds or shows values of columns without being one.

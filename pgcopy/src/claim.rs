@@ -57,13 +57,14 @@ pub(crate) async fn alone(admin: &Session, name: &str) -> Result<()> {
 /// That sessions on what will be replaced can be ended: better said now than after hours of copying.
 pub(crate) async fn may_end_sessions(admin: &Session, name: &str) -> Result<()> {
     let statement = "SELECT string_agg(DISTINCT usename, ', ') FROM pg_stat_activity WHERE datname = $1 \
-        AND NOT pg_has_role(usesysid, 'MEMBER') AND NOT pg_has_role('pg_signal_backend', 'MEMBER')";
+        AND NOT pg_has_role(usesysid, 'MEMBER') AND (NOT pg_has_role('pg_signal_backend', 'MEMBER') \
+          OR (SELECT s.rolsuper AND NOT u.rolsuper FROM pg_roles s, pg_roles u WHERE s.oid = usesysid AND u.rolname = current_user))";
     let row = admin.client.query_one(statement, &[&name]).await.context("looking who uses the target")?;
     match row.get::<_, Option<String>>(0) {
         None => Ok(()),
         Some(users) => Err(Error::GaveWay(format!(
             "sessions of {users} use database {name}, and this role may not end them when the copy takes its place; \
-             end them, or grant it pg_signal_backend"
+             end them, or grant it pg_signal_backend (which does not reach a superuser's)"
         ))),
     }
 }

@@ -73,17 +73,26 @@ pub async fn clone(options: &CloneOptions) -> Result<Method> {
         mark::drop_marked(&admin, &options.name, true).await?;
     }
     create(&admin, options, &template, method).await?;
-    let done = admin
-        .client
-        .batch_execute(&dress(options, &template)?)
-        .await
-        .context(format!("setting up {}", options.name));
+    let done = finish(&admin, options, &template).await;
     if done.is_err() {
         // Without its mark nobody else would know whose it is.
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(&options.name));
         let _ = admin.client.batch_execute(&statement).await;
     }
     done.map(|()| method)
+}
+
+/// Marks, dresses and opens what was made, if it was made from what was looked at: a copy may have taken its place since.
+async fn finish(admin: &Session, options: &CloneOptions, template: &Template) -> Result<()> {
+    let now = mark::find(admin, &options.template).await?.and_then(|found| found.mark);
+    if now.as_ref() != Some(&template.mark) {
+        return Err(Error::GaveWay(format!(
+            "{} was replaced while it was cloned; start again for a clone of the new one",
+            options.template
+        )));
+    }
+    let batch = dress(options, template)?;
+    admin.client.batch_execute(&batch).await.context(format!("setting up {}", options.name))
 }
 
 async fn inspect(admin: &Session, name: &str) -> Result<Template> {
@@ -133,13 +142,16 @@ async fn create(admin: &Session, options: &CloneOptions, template: &Template, me
         ident(&options.template)
     );
     let until = Instant::now() + options.wait;
+    let mut ended = false;
     loop {
         let done =
             admin.client.batch_execute(&statement).await.context(format!("cloning {}", options.template));
         match done {
             // object_in_use: a session on the template; the server has waited 5 s for it.
             Err(error) if error.is_code("55006") => {
-                if options.end_sessions {
+                let over = Instant::now() >= until;
+                if options.end_sessions && !(ended && over) {
+                    ended = true;
                     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                         WHERE datname = $1 AND pid <> pg_backend_pid()";
                     admin
@@ -147,17 +159,28 @@ async fn create(admin: &Session, options: &CloneOptions, template: &Template, me
                         .query(end, &[&options.template])
                         .await
                         .context("ending sessions on the template")?;
-                } else if Instant::now() >= until {
-                    return Err(Error::GaveWay(format!(
-                        "sessions stayed on {} for {} s; end them, wait longer with --wait, or say --end-sessions",
-                        options.template,
-                        options.wait.as_secs()
-                    )));
+                } else if over {
+                    return Err(stays(options));
                 }
             }
             other => return other,
         }
     }
+}
+
+/// The template is in use and stays so.
+fn stays(options: &CloneOptions) -> Error {
+    let (template, seconds) = (&options.template, options.wait.as_secs());
+    Error::GaveWay(if options.end_sessions {
+        format!(
+            "{template} is in use although its sessions were ended: they come back, or a prepared transaction is left; \
+             stop what connects to it, end the transaction, or wait longer with --wait"
+        )
+    } else {
+        format!(
+            "sessions stayed on {template} for {seconds} s; end them, wait longer with --wait, or say --end-sessions"
+        )
+    })
 }
 
 /// One batch, one transaction: mark, settings, grants, owner, and the opening. What CREATE DATABASE does not bring along.

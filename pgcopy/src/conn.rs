@@ -122,7 +122,8 @@ impl Endpoint {
             let user = config.get_user().unwrap_or_default().to_owned();
             config.dbname(user);
         }
-        config.application_name(APPLICATION).connect_timeout(std::time::Duration::from_secs(15));
+        let patience = config.get_connect_timeout().copied().unwrap_or(std::time::Duration::from_secs(15));
+        config.application_name(APPLICATION).connect_timeout(patience);
         endpoint.config = config;
         Ok(endpoint)
     }
@@ -279,15 +280,6 @@ fn split_options(text: &str) -> (String, Vec<(String, String)>) {
         text.split_whitespace().filter(|p| take(p)).collect::<Vec<_>>().join(" ")
     };
     (rest, found)
-}
-
-/// Runs one statement for a single text value.
-///
-/// # Errors
-/// [`Error::Database`].
-pub async fn one_text(session: &Session, statement: &str) -> Result<Option<String>> {
-    let rows = session.client.query(statement, &[]).await.context(statement)?;
-    Ok(rows.first().and_then(|row| row.get::<_, Option<String>>(0)))
 }
 
 /// `SET` of a transaction's snapshot; the caller has just begun a REPEATABLE READ transaction.

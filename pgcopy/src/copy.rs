@@ -4,6 +4,7 @@
 mod options;
 mod rows;
 mod run;
+mod schema;
 mod sequences;
 
 use std::future::Future;

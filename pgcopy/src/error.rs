@@ -108,14 +108,18 @@ impl Error {
     }
 }
 
-/// The primary message of classes that quote values (22, data exceptions; 23, integrity) is cut at the first quote.
+/// The primary message of classes that quote values (22, data exceptions; 23, integrity) is cut at the first quote, of a text
+/// or of its bytes.
 fn redact(db: &tokio_postgres::error::DbError) -> String {
     let code = db.code().code();
     let mut message = db.message().to_owned();
-    if code.starts_with("22")
-        && let Some(at) = message.find(": \"")
-    {
-        message.truncate(at);
+    if code.starts_with("22") {
+        message.truncate(unquoted(&message));
+    }
+    if code == "22021" {
+        message.push_str(
+            "; some text is not of the database's encoding (SQL_ASCII checks none): correct these rows, or mask the column with `null`",
+        );
     }
     for (name, value) in [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())] {
         if let Some(value) = value {
@@ -126,6 +130,13 @@ fn redact(db: &tokio_postgres::error::DbError) -> String {
         let _ = write!(message, "; hint: {hint}");
     }
     message
+}
+
+/// How much of a message comes before it quotes a value.
+fn unquoted(message: &str) -> usize {
+    let quotes = [(": \"", 0), (": 0x", 0), ("value \"", "value".len())];
+    let ends = quotes.iter().filter_map(|(quote, kept)| Some(message.find(quote)? + kept));
+    ends.min().unwrap_or(message.len())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -153,5 +164,23 @@ pub trait Context<T> {
 impl<T> Context<T> for std::result::Result<T, tokio_postgres::Error> {
     fn context(self, doing: impl Into<String>) -> Result<T> {
         self.map_err(|error| Error::database(doing, &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn messages_that_quote_a_value_end_before_it() {
+        let cut = |message: &'static str| &message[..super::unquoted(message)];
+        assert_eq!(
+            cut("invalid input syntax for type integer: \"secret\""),
+            "invalid input syntax for type integer"
+        );
+        assert_eq!(
+            cut("invalid byte sequence for encoding \"UTF8\": 0xe9 0x20"),
+            "invalid byte sequence for encoding \"UTF8\""
+        );
+        assert_eq!(cut("value \"4711\" is out of range for type smallint"), "value");
+        assert_eq!(cut("division by zero"), "division by zero");
     }
 }

@@ -8,7 +8,7 @@ mod windows;
 
 use std::collections::HashMap;
 
-use masking::{Decision, Decisions, SqlMask};
+use masking::{Chance, Decision, Decisions, SqlMask};
 use serde::Serialize;
 
 use crate::catalog::{Catalog, Table};
@@ -26,6 +26,9 @@ const IN_ALL: usize = 8000;
 
 /// Rows that are looked at for values, per table.
 const SAMPLE_ROWS: u64 = 400;
+
+/// Bytes of a narrow row, its header included.
+const NARROW: u64 = 36;
 
 /// What was searched, for the report.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -72,6 +75,38 @@ fn keeps_form(decision: &Decision) -> bool {
     ["digits", "phone", "zip", "card", "iban"].contains(&engine.mask.name())
 }
 
+/// Whether a mask makes texts of a form that nobody knows, and the column's own values may well have it.
+fn is_pattern(decision: &Decision) -> bool {
+    matches!(decision, Decision::Engine(engine) if engine.mask.name() == "regex")
+}
+
+/// Tells values that masks may have made by chance from those that only the source can have.
+struct Judge {
+    chance: Chance,
+    /// Rows of all tables with masks in the engine: any of them may meet a value by chance.
+    rows: u64,
+}
+
+impl Judge {
+    fn new(catalog: &Catalog, decisions: &Decisions) -> Self {
+        let masked = |table: &&Table| {
+            let decision = decisions.table(&table.masking_name());
+            decision.is_some_and(|d| !d.truncate && !d.passes_through())
+        };
+        // Of a table that was never analysed only the size is known.
+        let rows = |table: &Table| if table.rows > 0 { table.rows } else { table.bytes / NARROW };
+        Self { chance: Chance::new(decisions), rows: catalog.with_rows().filter(masked).map(rows).sum() }
+    }
+
+    /// `keeps_form`: the column's own mask makes such values.
+    fn is_worth(&self, value: &str, keeps_form: bool) -> bool {
+        let number = value.chars().all(|c| c.is_ascii_digit() || " +-()/".contains(c));
+        telling(value)
+            && !self.chance.may_write(value)
+            && (!(keeps_form || number) || is_long(value, self.rows))
+    }
+}
+
 /// Whether a number is so long that none of `rows` masked ones is the same by chance (10⁻⁸). Up to four digits may be
 /// kept by the mask: a country, a prefix.
 fn is_long(value: &str, rows: u64) -> bool {
@@ -95,6 +130,7 @@ fn removed(decision: &Decision) -> bool {
 pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Decisions) -> Result<Values> {
     let seed = i64::from_be_bytes(crate::copy::random()?);
     let mut all = Values { seed, ..Values::default() };
+    let judge = Judge::new(catalog, decisions);
     for table in catalog.with_rows() {
         let Some(decision) = decisions.table(&table.masking_name()) else { continue };
         if decision.truncate {
@@ -112,6 +148,9 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
             let readable = matches!(column.decision, Decision::Engine(_));
             let textual = table.column(name).is_some_and(|c| catalog.types.textual(c.type_oid));
             match (textual, readable) {
+                (true, true) if is_pattern(&column.decision) => {
+                    unseen.push(format!("{}.{name}: its mask may make any text of its form", table.title()));
+                }
                 (true, true) => columns.push((name.clone(), keeps_form(&column.decision))),
                 (true, false) => unseen.push(format!("{}.{name}: never read", table.title())),
                 (false, true) => unseen.push(format!("{}.{name}: no text", table.title())),
@@ -120,7 +159,7 @@ pub(crate) async fn sample(session: &Session, catalog: &Catalog, decisions: &Dec
         }
         if !columns.is_empty() && table.bytes > 0 {
             if all.values.len() < IN_ALL {
-                sample_table(session, table, &columns, &mut all).await?;
+                sample_table(session, table, &columns, &judge, &mut all).await?;
             } else {
                 let rest = |(name, _): &(String, bool)| format!("{}.{name}: not drawn from", table.title());
                 unseen.extend(columns.iter().map(rest));
@@ -139,6 +178,7 @@ async fn sample_table(
     session: &Session,
     table: &Table,
     columns: &[(String, bool)],
+    judge: &Judge,
     all: &mut Values,
 ) -> Result<()> {
     let list: Vec<String> = columns
@@ -159,9 +199,7 @@ async fn sample_table(
         }
         let mut rare: Vec<(String, i64)> = counts
             .into_iter()
-            .filter(|((value, _), n)| {
-                *n == 1 && telling(value) && (!keeps_form || is_long(value, table.rows))
-            })
+            .filter(|((value, _), n)| *n == 1 && judge.is_worth(value, *keeps_form))
             .map(|(value, _)| value)
             .collect();
         if rare.is_empty() && !rows.is_empty() {

@@ -1,6 +1,8 @@
 //! The mark that a copy leaves on its database, as the database's comment: what it is, where it came from, and whether
 //! it is finished. Nothing without a mark is ever overwritten or dropped.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 
 use crate::conn::Session;
@@ -10,6 +12,9 @@ use crate::sql::{ident, literal};
 /// The limit of connections that a clone has until it bears its mark, beside being closed to all: CREATE DATABASE sets both
 /// together, so that even a clone whose maker was killed in the middle is known by them.
 pub(crate) const UNFINISHED: i32 = 1_720_613;
+
+/// How long sessions that this role may not end may take to leave by themselves.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Text that begins every mark.
 const PREFIX: &str = "keelway-pgcopy ";
@@ -78,6 +83,13 @@ pub struct Found {
     pub sessions: i64,
 }
 
+impl Found {
+    /// Whether it bears our mark, or is a clone that was to bear it.
+    pub fn is_ours(&self) -> bool {
+        self.mark.is_some() || self.unfinished
+    }
+}
+
 /// Looks a database up by name.
 ///
 /// # Errors
@@ -107,7 +119,7 @@ pub async fn drop_marked(admin: &Session, database: &str, end_sessions: bool) ->
     let found = find(admin, database)
         .await?
         .ok_or_else(|| Error::Usage(format!("there is no database {database}; nothing was dropped")))?;
-    if found.mark.is_none() && !found.unfinished {
+    if !found.is_ours() {
         return Err(Error::Usage(format!(
             "database {database} does not bear the mark of keelway-pgcopy, so it is not ours to drop"
         )));
@@ -120,7 +132,31 @@ pub async fn drop_marked(admin: &Session, database: &str, end_sessions: bool) ->
     }
     let force = if end_sessions { " WITH (FORCE)" } else { "" };
     let statement = format!("DROP DATABASE IF EXISTS {}{force}", ident(database));
-    admin.client.batch_execute(&statement).await.context(format!("dropping {database}"))
+    let until = Instant::now() + LEAVING;
+    loop {
+        let done = admin.client.batch_execute(&statement).await.context(format!("dropping {database}"));
+        match done {
+            // insufficient_privilege of the owner: one of the sessions is of a role above this one.
+            Err(error) if error.is_code("42501") && end_sessions && owns(admin, database).await? => {
+                if Instant::now() >= until {
+                    return Err(Error::GaveWay(format!(
+                        "{error}: sessions on database {database} are of a role that this one may not end; end them, or \
+                         grant this role pg_signal_backend (a superuser's have to be ended by a superuser)"
+                    )));
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether this role owns a database, or is a member of who does.
+async fn owns(admin: &Session, database: &str) -> Result<bool> {
+    let statement = "SELECT pg_has_role(datdba, 'MEMBER') FROM pg_database WHERE datname = $1";
+    let row =
+        admin.client.query_opt(statement, &[&database]).await.context("looking whose the database is")?;
+    Ok(row.is_some_and(|row| row.get(0)))
 }
 
 #[cfg(test)]

@@ -75,9 +75,7 @@ pub(crate) async fn copy(
 ) -> Result<Moved> {
     let doing = || format!("copying {}", plan.title);
     target.client.batch_execute("BEGIN").await.context(doing())?;
-    if let Some(statement) = plan.empty() {
-        target.client.batch_execute(&statement).await.context(doing())?;
-    }
+    target.client.batch_execute(&plan.empty()).await.context(doing())?;
     let sink = target.client.copy_in::<_, Bytes>(&plan.copy_in()).await.context(doing())?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let sender = Arc::new(Mutex::new(sender));

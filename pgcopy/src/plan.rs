@@ -34,8 +34,6 @@ pub struct TablePlan {
     pub binary: bool,
     /// Whether rows pass through the masks.
     pub masked: bool,
-    /// Whether the rows go through the partitioned root, because a mask may move them to another partition.
-    pub routed: bool,
     /// Estimated rows.
     pub rows: u64,
     /// Bytes at the source, TOAST included.
@@ -96,13 +94,12 @@ impl TablePlan {
     /// The statement that writes the table.
     pub fn copy_in(&self) -> String {
         let format = if self.binary { "binary" } else { "text" };
-        let freeze = if self.routed { "" } else { ", FREEZE" };
-        format!("COPY {} FROM STDIN (FORMAT {format}{freeze})", self.into)
+        format!("COPY {} FROM STDIN (FORMAT {format}, FREEZE)", self.into)
     }
 
     /// The statement that makes FREEZE possible: it is only allowed on a table emptied in the same transaction.
-    pub fn empty(&self) -> Option<String> {
-        (!self.routed).then(|| format!("TRUNCATE ONLY {}", self.into_table))
+    pub fn empty(&self) -> String {
+        format!("TRUNCATE ONLY {}", self.into_table)
     }
 }
 
@@ -166,8 +163,6 @@ fn plan(
     });
     let computed = copied.iter().any(|c| matches!(c.decision, Decision::Sql(_)));
     let columns_sql = if list.is_empty() { String::new() } else { format!(" ({list})") };
-    let routed = routed(catalog, table, decision);
-    let into = if routed { catalog.root(table) } else { table };
     let plain = shuffled.is_empty() && filter.is_none() && !computed;
     Ok(TablePlan {
         oid: table.oid,
@@ -181,11 +176,10 @@ fn plan(
         },
         direct: plain.then(|| format!("{}{columns_sql}", table.sql())),
         filter: filter.filter(|_| shuffled.is_empty()),
-        into: format!("{}{columns_sql}", into.sql()),
-        into_table: into.sql(),
+        into: format!("{}{columns_sql}", table.sql()),
+        into_table: table.sql(),
         binary,
         masked: !decision.passes_through(),
-        routed,
         rows: table.rows,
         bytes: table.bytes,
         pages: table.heap_bytes / 8192,
@@ -193,23 +187,6 @@ fn plan(
         truncate: decision.truncate,
         columns,
     })
-}
-
-/// A mask on a column of the partition key may move a row to another partition.
-fn routed(catalog: &Catalog, table: &Table, decision: &TableDecision) -> bool {
-    let mut at = table;
-    while at.partition {
-        let Some(parent) = at.parents.first().and_then(|oid| catalog.table(*oid)) else { return false };
-        let moved = decision.columns.iter().any(|c| {
-            parent.partition_key.contains(&c.column.name)
-                && matches!(c.decision, Decision::Sql(_) | Decision::Engine(_) | Decision::Default)
-        });
-        if moved {
-            return true;
-        }
-        at = parent;
-    }
-    false
 }
 
 /// The shuffled columns of each group.

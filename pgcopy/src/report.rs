@@ -61,8 +61,7 @@ pub struct TableReport {
     pub rows: u64,
     /// Bytes read from the source.
     pub bytes: u64,
-    /// `copied`, `truncated`, `subset`, or `routed`: a partition whose rows went in through its root, so that it may hold
-    /// others than were read from it.
+    /// `copied`, `truncated` or `subset`.
     pub how: String,
 }
 

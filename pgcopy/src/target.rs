@@ -69,14 +69,7 @@ impl Target {
             )));
         }
         if server.superuser && !superuser {
-            return Err(Error::Refused(vec![Finding {
-                rule: "target-superuser".to_owned(),
-                subject: target.user().to_owned(),
-                message: "functions of the copied schema would run with a superuser's rights; give the target a role \
-                    with CREATEDB alone, or say --allow-superuser"
-                    .to_owned(),
-                warning: false,
-            }]));
+            return Err(too_mighty(target.user()));
         }
         alone(&admin, &name).await?;
         let (loading, replaced) = (format!("{name}{SUFFIX}"), format!("{name}{REPLACED}"));
@@ -95,7 +88,7 @@ impl Target {
                         "database {database} is the source itself; nothing was written"
                     )));
                 }
-                if found.mark.is_none() && !empty(&target.with_database(database)).await? {
+                if !found.is_ours() && !empty(&target.with_database(database)).await? {
                     return Err(Error::Usage(format!(
                         "database {database} is neither empty nor a copy of ours; drop it yourself or give another name"
                     )));
@@ -276,6 +269,17 @@ impl Target {
             _ => Ok(()),
         }
     }
+}
+
+fn too_mighty(user: &str) -> Error {
+    let message = "functions of the copied schema would run with a superuser's rights; give the target a role with CREATEDB \
+        alone, or say --allow-superuser";
+    Error::Refused(vec![Finding {
+        rule: "target-superuser".to_owned(),
+        subject: user.to_owned(),
+        message: message.to_owned(),
+        warning: false,
+    }])
 }
 
 /// The source's encoding and collation, for CREATE DATABASE.

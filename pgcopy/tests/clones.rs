@@ -86,6 +86,30 @@ async fn a_session_on_the_template_is_waited_for_or_ended_by_choice() {
     assert_eq!(target.databases().await, "gold");
     clone(&CloneOptions { end_sessions: true, ..wanted(&target, "late") }).await.unwrap();
     assert!(guest.client.simple_query("SELECT 1").await.is_err());
+    // A superuser's session cannot be ended by us: it may leave by itself, and is named else.
+    let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
+    let above = target.session("late").await;
+    let error = mark::drop_marked(&admin, "late", true).await.unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    let leave = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(above);
+    };
+    let (done, ()) = tokio::join!(mark::drop_marked(&admin, "late", true), leave);
+    done.unwrap();
+}
+
+/// No session is left to be ended, and the server still calls the template used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_transaction_on_the_template_does_not_keep_a_clone_waiting_forever() {
+    let (_source, mut target) = gold(16, 16).await;
+    target.crash();
+    target.boot(&["max_prepared_transactions=2"]);
+    target.sql("gold", "BEGIN; UPDATE t SET a = 'y'; PREPARE TRANSACTION 'left'").await;
+    let options = CloneOptions { end_sessions: true, wait: Duration::ZERO, ..wanted(&target, "pr") };
+    let done = tokio::time::timeout(Duration::from_secs(40), clone(&options)).await;
+    let error = done.expect("it ends").unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,10 +146,30 @@ async fn nothing_without_our_mark_is_cloned_dropped_or_overwritten() {
     assert_eq!(target.databases().await, "theirs");
 }
 
+/// The clone's mark, settings and grants are read from the template first: what takes its place meanwhile is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_is_exchanged_while_it_is_cloned_gives_no_clone_under_the_old_mark() {
+    let (_source, target) = gold(16, 16).await;
+    let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
+    let old = mark::find(&admin, "gold").await.unwrap().unwrap().mark.unwrap();
+    let guest = target.endpoint("copier", "gold").connect().await.unwrap();
+    let options = CloneOptions { wait: Duration::from_secs(30), ..wanted(&target, "pr") };
+    let cloning = tokio::spawn(async move { clone(&options).await });
+    let making =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active'";
+    until(&target, making, "1").await;
+    let new = mark::Mark { policy: "another".into(), ..old };
+    admin.client.batch_execute(&new.statement("gold").unwrap()).await.unwrap();
+    drop(guest);
+    let error = cloning.await.unwrap().unwrap_err();
+    assert_eq!(error.exit_code(), 4, "{error}");
+    assert_eq!(target.databases().await, "gold");
+}
+
 /// CREATE DATABASE waits for a session on the template, so the command can be killed while it runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_whose_command_was_killed_is_closed_and_is_made_anew_or_dropped() {
-    let (_source, target) = gold(16, 16).await;
+    let (source, target) = gold(16, 16).await;
     let admin = target::admin(&target.endpoint("copier", "x")).await.unwrap();
     for anew in [true, false] {
         let guest = target.endpoint("copier", "gold").connect().await.unwrap();
@@ -143,6 +187,8 @@ async fn a_clone_whose_command_was_killed_is_closed_and_is_made_anew_or_dropped(
         until(&target, "SELECT count(*) FROM pg_database WHERE datname = 'pr' AND NOT datallowconn", "1")
             .await;
         until(&target, making, "0").await;
+        // Its session still holds the lock on the name for a moment.
+        until(&target, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0").await;
         if anew {
             clone(&wanted(&target, "pr")).await.unwrap();
             assert_eq!(target.value("pr", "SELECT count(*) FROM t").await, "500");
@@ -150,6 +196,12 @@ async fn a_clone_whose_command_was_killed_is_closed_and_is_made_anew_or_dropped(
         mark::drop_marked(&admin, "pr", true).await.unwrap();
         assert_eq!(target.databases().await, "gold");
     }
+    // Nor does what was left stand in a copy's way.
+    let magic = "CREATE DATABASE pr OWNER copier ALLOW_CONNECTIONS false CONNECTION LIMIT 1720613";
+    target.sql("postgres", magic).await;
+    let policy = policy(&source, "shop", &[]).await;
+    copy(&options(source.endpoint("admin", "shop"), target.endpoint("copier", "pr"), &policy)).await;
+    mark::drop_marked(&admin, "pr", true).await.unwrap();
     // Closed alone is no sign of ours.
     target.sql("postgres", "CREATE DATABASE pr OWNER copier ALLOW_CONNECTIONS false").await;
     assert!(clone(&wanted(&target, "pr")).await.unwrap_err().is_code("42P04"));

@@ -114,3 +114,33 @@ async fn after_a_kill_at_any_point_the_next_run_makes_a_whole_copy_and_clears_wh
         target.sql("postgres", "DROP DATABASE gold WITH (FORCE)").await;
     }
 }
+
+/// While the copy clears up it waits for its CREATE DATABASE, which here waits for somebody else's lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_a_copy_that_clears_up() {
+    let (source, target) = (Server::start(16), Server::start(16));
+    source.prepare(Some("shop")).await;
+    target.prepare(None).await;
+    source.sql("shop", "CREATE TABLE a (id int PRIMARY KEY)").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    std::fs::write(&file, policy(&source, "shop", &[]).await).unwrap();
+    let other = target.session("postgres").await;
+    other.client.batch_execute("BEGIN; COMMENT ON DATABASE template0 IS 'x'").await.unwrap();
+    let mut child = start(&source, &target, &file, "1G");
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND wait_event_type = 'Lock'";
+    while target.value("postgres", waits).await != "1" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let signal = |child: &Child| {
+        assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    };
+    signal(&child);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(child.try_wait().unwrap(), None, "it clears up");
+    signal(&child);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let code = child.try_wait().unwrap().map(|status| status.code());
+    let _ = child.kill();
+    assert_eq!(code, Some(Some(130)));
+}

@@ -13,7 +13,7 @@ const FEW: f64 = 50.0;
 
 pub(super) fn check(case: &Case<'_>, problems: &mut Vec<Problem>) {
     for table in case.tables.iter().filter(|t| !t.truncate) {
-        partition(table, problems);
+        partition(case, table, problems);
         for chosen in &table.columns {
             match &chosen.choice {
                 Choice::Keep => kept(table, chosen, problems),
@@ -59,16 +59,27 @@ fn texts(case: &Case<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A masked partition key would send rows to other partitions.
-fn partition(table: &TableCase<'_>, problems: &mut Vec<Problem>) {
-    for name in &table.table.partition_key {
-        if let Some(Chosen { choice: Choice::Mask(mask), .. }) = table.chosen(name) {
+/// A masked partition key would send rows to other partitions: of the table itself, or, by a rule of a partition's own, of
+/// one above it.
+fn partition(case: &Case<'_>, table: &TableCase<'_>, problems: &mut Vec<Problem>) {
+    let (mut above, mut depth) = (Some(table), 0);
+    while let Some(parent) = above {
+        for name in &parent.table.partition_key {
+            let masks = |table: &TableCase<'_>| table.chosen(name).and_then(Chosen::mask).map(Mask::name);
+            let Some(mask) = masks(table) else { continue };
+            // A rule that partitions follow is told once, where it stands.
+            if depth > 0 && masks(parent).is_some() {
+                continue;
+            }
+            let by = if depth == 0 { "the table".to_owned() } else { parent.table.name.to_string() };
             let why = format!(
-                "the table is partitioned by this column, so `{}` would move rows out of their partitions' bounds",
-                mask.name()
+                "{by} is partitioned by this column, so `{mask}` would move rows out of their partitions' bounds"
             );
             problems.push(table.error(Code::Partition, name, why).paste(paste(name, "keep: true")));
         }
+        depth += 1;
+        // The bound keeps a wrong description from hanging us.
+        above = parent.table.parent.as_ref().filter(|_| depth < 64).and_then(|name| case.table(name));
     }
 }
 

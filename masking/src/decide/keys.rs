@@ -17,7 +17,11 @@ pub(super) fn check(case: &Case<'_>, domains: &Domains, problems: &mut Vec<Probl
             }
         }
         for key in &table.table.foreign_keys {
-            problems.extend(foreign(case, table, key));
+            let Some(target) = case.table(&key.target) else { continue };
+            let targets = ruled(case, target);
+            for table in ruled(case, table) {
+                problems.extend(targets.iter().flat_map(|target| foreign(table, target, key)));
+            }
         }
     }
 }
@@ -132,9 +136,26 @@ fn makes_unique(column: &Column) -> bool {
     column.sequence || column.default.as_ref().is_some_and(|d| draws.iter().any(|f| d.contains(f)))
 }
 
+/// A table and those of its partitions that have a rule of their own, for which its foreign keys hold too.
+fn ruled<'c, 'a>(case: &'c Case<'a>, table: &'c TableCase<'a>) -> Vec<&'c TableCase<'a>> {
+    let same = |a: &TableCase<'_>, b: &TableCase<'_>| match (a.rule, b.rule) {
+        (Some(a), Some(b)) => std::ptr::eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    let mut found = vec![table];
+    let mut at = 0;
+    // The bound keeps a wrong description from hanging us.
+    while let Some(above) = found.get(at).copied().filter(|_| found.len() <= case.tables.len()) {
+        at += 1;
+        if !above.table.partition_key.is_empty() {
+            found.extend(case.tables.iter().filter(|t| t.table.parent.as_ref() == Some(&above.table.name)));
+        }
+    }
+    found.into_iter().enumerate().filter(|(at, t)| *at == 0 || !same(t, table)).map(|(_, t)| t).collect()
+}
+
 /// What is wrong with a foreign key's ends.
-fn foreign(case: &Case<'_>, table: &TableCase<'_>, key: &ForeignKey) -> Vec<Problem> {
-    let Some(target) = case.table(&key.target) else { return Vec::new() };
+fn foreign(table: &TableCase<'_>, target: &TableCase<'_>, key: &ForeignKey) -> Vec<Problem> {
     if table.truncate {
         return Vec::new();
     }
@@ -148,12 +169,15 @@ fn foreign(case: &Case<'_>, table: &TableCase<'_>, key: &ForeignKey) -> Vec<Prob
         }
         let why = if target.truncate {
             Some((
-                format!("{} is truncated, so the rows that {} refers to are gone", key.target, key.name),
+                format!(
+                    "{} is truncated, so the rows that {} refers to are gone",
+                    target.table.name, key.name
+                ),
                 "mask: {null: {}}".to_owned(),
             ))
         } else {
             mismatch(source, referred)
-                .map(|(why, line)| (format!("{} ({}): {why}", key.name, key.target), line))
+                .map(|(why, line)| (format!("{} ({}): {why}", key.name, target.table.name), line))
         };
         if let Some((why, line)) = why {
             let problem = table.error(Code::ForeignKey, from, why).paste(paste(from, &line));

@@ -17,7 +17,7 @@ mod text;
 pub(crate) use build::Build;
 use number::Spread;
 pub(crate) use pattern::Pattern;
-pub(crate) use text::{NamePart, Words};
+pub(crate) use text::{NamePart, STREET_ENDS, Words};
 
 use crate::draw::Draw;
 use crate::engine::codec::Form;

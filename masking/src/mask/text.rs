@@ -15,6 +15,9 @@ pub(crate) struct Words {
     pub(crate) max: Option<usize>,
 }
 
+/// What follows a street's name in English.
+pub(crate) const STREET_ENDS: [&str; 5] = [" Street", " Avenue", " Road", " Lane", " Drive"];
+
 /// Which of a person's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamePart {
@@ -134,7 +137,7 @@ impl Words {
             push_number(draw.below(9899) + 100, out);
             out.push(' ');
             out.push_str(draw.pick(words.streets).unwrap_or(&""));
-            out.push_str(draw.pick(&[" Street", " Avenue", " Road", " Lane", " Drive"]).unwrap_or(&""));
+            out.push_str(draw.pick(&STREET_ENDS).unwrap_or(&""));
         }
     }
 

@@ -47,11 +47,7 @@ pub async fn load(session: &Session) -> Result<Catalog> {
     constraints(session, &mut tables, &mut at, &oids).await?;
     Ok(Catalog {
         derived: derived(session, &oids).await?,
-        sequences: rows(session, q::SEQUENCES, &[])
-            .await?
-            .iter()
-            .map(|row| Sequence { schema: row.get(0), name: row.get(1) })
-            .collect(),
+        sequences: rows(session, q::SEQUENCES, &[]).await?.iter().map(sequence).collect(),
         left_out: rows(session, q::LEFT_OUT, &[])
             .await?
             .iter()
@@ -77,6 +73,15 @@ pub async fn load(session: &Session) -> Result<Catalog> {
         tables,
         types,
     })
+}
+
+fn sequence(row: &Row) -> Sequence {
+    let column = |text: &String| {
+        let (table, number) = text.split_once('.')?;
+        Some((table.parse().ok()?, number.parse().ok()?))
+    };
+    let columns = row.get::<_, Vec<String>>(2).iter().filter_map(column).collect();
+    Sequence { schema: row.get(0), name: row.get(1), columns, max: row.get(3) }
 }
 
 async fn rows(session: &Session, statement: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {

@@ -77,8 +77,15 @@ pub(super) const TYPES: &str = "SELECT t.oid::int8, t.typname::text, n.nspname::
       AND NOT a.attisdropped ORDER BY a.attnum) \
     FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.typtype <> 'p'";
 
+/// Sequences, the columns that draw from each (`table id.number`: its owner, and those whose defaults name it), and how
+/// far it goes.
 pub(super) const SEQUENCES: &str = concat!(
-    "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    "SELECT n.nspname::text, c.relname::text, \
+     ARRAY(SELECT d.refobjid || '.' || d.refobjsubid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
+       AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
+       UNION SELECT a.adrelid || '.' || a.adnum FROM pg_depend d JOIN pg_attrdef a ON a.oid = d.objid \
+       WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid), \
+     (SELECT s.seqmax FROM pg_sequence s WHERE s.seqrelid = c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND ",
     users!("pg_class", "c.oid", "n.nspname"),
     " ORDER BY 1, 2"
@@ -128,7 +135,9 @@ pub(super) const LEFT_OUT: &str = "SELECT 'large objects', count(*)::text FROM p
       unnest(e.extconfig) x(oid), pg_class c, pg_namespace n WHERE c.oid = x.oid AND n.oid = c.relnamespace \
       AND c.relkind = 'r' ORDER BY 1, 2";
 
-/// Foreign tables, and relations and functions that depend on one, directly or not. A view depends through its rule.
+/// Foreign tables, and relations and functions that depend on one, directly or not. A view depends through its rule. A
+/// function goes with its arguments as a dump writes them, for others may bear its name (but an aggregate's are written
+/// otherwise there).
 pub(super) const FOREIGN: &str = "WITH RECURSIVE f(c, o) AS ( \
     SELECT 'pg_class'::regclass::oid, t.oid FROM pg_class t WHERE t.relkind = 'f' \
     UNION SELECT CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END, coalesce(r.ev_class, d.objid) \
@@ -138,7 +147,8 @@ pub(super) const FOREIGN: &str = "WITH RECURSIVE f(c, o) AS ( \
       WHEN 'S' THEN 'sequence' ELSE 'table' END, n.nspname || '.' || c.relname \
       FROM f JOIN pg_class c ON f.c = 'pg_class'::regclass AND c.oid = f.o JOIN pg_namespace n ON n.oid = c.relnamespace \
       WHERE c.relkind IN ('f', 'v', 'm', 'S', 'r', 'p') \
-    UNION SELECT 'function', n.nspname || '.' || p.proname FROM f JOIN pg_proc p ON f.c = 'pg_proc'::regclass AND p.oid = f.o \
+    UNION SELECT 'function', quote_ident(n.nspname) || '.' || quote_ident(p.proname) || \
+      CASE WHEN p.prokind = 'a' THEN '' ELSE '(' || pg_get_function_arguments(p.oid) || ')' END FROM f JOIN pg_proc p ON f.c = 'pg_proc'::regclass AND p.oid = f.o \
       JOIN pg_namespace n ON n.oid = p.pronamespace ORDER BY 1, 2";
 
 pub(super) const SETTINGS: &str = "SELECT unnest(s.setconfig)::text FROM pg_db_role_setting s JOIN pg_database d \

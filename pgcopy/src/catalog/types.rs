@@ -142,9 +142,20 @@ impl Types {
         }
     }
 
-    /// Whether a type, or what it is made of, is text-like: worth a search for leaked values.
+    /// Whether a type, or the one below a domain, is text-like: worth a search for leaked values.
     pub fn textual(&self, oid: Oid) -> bool {
         self.named(oid, &["text", "varchar", "bpchar", "citext", "json", "jsonb", "xml", "name"])
+    }
+
+    /// Whether text stands inside values of the type: arrays, rows, pairs, words.
+    pub fn holds_text(&self, oid: Oid) -> bool {
+        let (oid, _) = self.base(oid, -1);
+        let Some(info) = self.get(oid) else { return false };
+        let inner = || info.element.into_iter().chain(info.fields.iter().map(|(_, oid)| *oid));
+        self.textual(oid)
+            || self.named(oid, &["hstore", "tsvector"])
+            // A row type does not hold itself, so this ends.
+            || inner().any(|oid| self.holds_text(oid))
     }
 
     /// Whether values of the type are documents, whose text is another than what is stored or is long as a rule.
@@ -179,9 +190,25 @@ mod tests {
             (20000, TypeInfo { kind: TypeKind::Enum, ..base("mood", "public") }),
             (20001, TypeInfo { element: Some(20000), ..base("_mood", "public") }),
             (20002, TypeInfo { kind: TypeKind::Domain, base: Some(25), ..base("mail", "public") }),
-            (20003, TypeInfo { kind: TypeKind::Composite, ..base("address", "public") }),
+            (
+                20003,
+                TypeInfo {
+                    kind: TypeKind::Composite,
+                    fields: vec![("mails".into(), 1009)],
+                    ..base("address", "public")
+                },
+            ),
             (20004, base("text", "public")),
         ]))
+    }
+
+    #[test]
+    fn text_is_seen_inside_arrays_and_rows() {
+        let types = types();
+        let holds: Vec<bool> =
+            [25, 1009, 20001, 20002, 20003].iter().map(|oid| types.holds_text(*oid)).collect();
+        assert_eq!(holds, [true, true, false, true, true]);
+        assert!(!types.textual(1009));
     }
 
     #[test]

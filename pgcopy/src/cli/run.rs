@@ -101,8 +101,20 @@ async fn run_copy(args: args::Copy) -> Result<()> {
     }
 }
 
-/// Ctrl-C, or a polite end from outside.
+/// Ctrl-C, or a polite end from outside. The copy then clears up, which takes as long as its servers do; who does not want
+/// to wait for that asks again.
 async fn interrupted() {
+    signalled().await;
+    tokio::spawn(async {
+        signalled().await;
+        display::complain(
+            "ended before all was cleared up: what was loaded is marked as unfinished (the next copy replaces it, `drop` removes it)",
+        );
+        std::process::exit(130);
+    });
+}
+
+async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {

@@ -16,6 +16,13 @@ fn verify_full_is_understood_in_both_notations() {
 }
 
 #[test]
+fn the_urls_time_to_connect_holds() {
+    let seconds = |url| Endpoint::parse("x", url).unwrap().config.get_connect_timeout().unwrap().as_secs();
+    assert_eq!(seconds("postgres://u@h/db?connect_timeout=60"), 60);
+    assert_eq!(seconds("postgres://u@h/db"), 15);
+}
+
+#[test]
 fn neither_a_wrong_url_nor_debug_output_shows_a_password() {
     let error = Endpoint::parse("X", "postgres://u:hunter2@h:port/db").unwrap_err();
     assert!(!error.to_string().contains("hunter2"));

@@ -88,7 +88,7 @@ async fn work(shared: &Shared, target: &Target, queue: &Queue) -> Result<Vec<(Oi
                 Ok(done) => break done,
                 Err(error) => {
                     sessions = None;
-                    if !error.is_transient() || attempt == ATTEMPTS || plan.routed {
+                    if !error.is_transient() || attempt == ATTEMPTS {
                         return Err(error);
                     }
                     attempt += 1;

@@ -6,11 +6,11 @@ use std::time::Instant;
 use masking::{Decisions, Secrets};
 
 use super::sequences::sequences;
-use super::{Clock, CopyOptions, decide, finding, hex, millis, random, rows};
+use super::{Clock, CopyOptions, decide, finding, hex, millis, random, rows, schema};
 use crate::catalog::{Catalog, LeftOut, Table};
 use crate::claim::Made;
-use crate::conn::{Endpoint, Session};
-use crate::error::{Context as _, Error, Finding, Result};
+use crate::conn::Endpoint;
+use crate::error::{Context as _, Finding, Result};
 use crate::leak;
 use crate::mark::{Mark, State};
 use crate::pipe::Shared;
@@ -18,7 +18,7 @@ use crate::plan::{self, TablePlan};
 use crate::progress::{Event, Phase, Progress};
 use crate::rate::Rate;
 use crate::report::{Report, TableReport};
-use crate::schema::{Kind, PgDump, Schema, scan, scan_shapes};
+use crate::schema::{Kind, Schema};
 use crate::snapshot::{Snapshot, blocking};
 use crate::target::Target;
 
@@ -104,23 +104,9 @@ async fn load(
     let target = Target::check(&options.target, &catalog.server, mark, options.allow_superuser, made.clone());
     let target = target.await?;
     let target = Arc::new(target);
-    let (mut schema, values) = tokio::try_join!(
-        schema(options, &snapshot, application),
-        leak::sample(snapshot.session(), &catalog, &decisions)
-    )?;
-    let refused = schema.without_foreign(&catalog.foreign);
-    if !refused.is_empty() {
-        return Err(Error::Refused(refused));
-    }
-    schema.refresh(&populated(snapshot.session()).await?);
-    let statements = || schema.before.iter().chain(&schema.after);
-    let mut found = scan(statements(), &values.values);
-    found.extend(scan_shapes(statements(), &catalog.texts, &options.policy.schema_texts));
-    if !found.is_empty() {
-        return Err(Error::Refused(found));
-    }
+    let (schema, values) = schema::searched(options, &snapshot, application, &decisions).await?;
     clock.enter(Phase::Schema);
-    let sequences = sequences(snapshot.session(), &catalog, &decisions).await?;
+    let sequences = sequences(snapshot.session(), &catalog, &decisions, progress).await?;
     target.create(&catalog.server).await?;
     apply(&target, &schema).await?;
     clock.enter(Phase::Data);
@@ -150,8 +136,6 @@ fn table_report(plan: &TablePlan, moved: Option<&crate::pipe::Moved>, subset: bo
         bytes: moved.bytes,
         how: if plan.truncate {
             "truncated"
-        } else if plan.routed {
-            "routed"
         } else if subset {
             "subset"
         } else {
@@ -192,31 +176,6 @@ fn report(options: &CopyOptions, snapshot: &Snapshot, decisions: &Decisions, sch
         foreign_keys: schema.after.iter().filter(|s| s.kind == Kind::ForeignKey).count(),
         durations: Vec::new(),
     }
-}
-
-async fn schema(options: &CopyOptions, snapshot: &Snapshot, application: &str) -> Result<Schema> {
-    if let Some(path) = &options.schema_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Error::Usage(format!("--schema-file {}: {error}", path.display())))?;
-        if crate::schema::holds_rows(&text) {
-            return Err(Error::Usage(format!(
-                "--schema-file {} holds rows (COPY or INSERT); make it with pg_dump --schema-only",
-                path.display()
-            )));
-        }
-        return Ok(Schema::parse(&text));
-    }
-    let dump = PgDump::find(options.pg_bin.as_deref(), snapshot.catalog.server.major()).await?;
-    let from = options.schema_from.as_ref().map(|from| from.with_application(application));
-    let dump = dump.schema(from.as_ref().unwrap_or(snapshot.source()), Some(&snapshot.id)).await?;
-    Ok(Schema::parse(&dump.text))
-}
-
-/// Materialised views that hold rows at the source.
-async fn populated(session: &Session) -> Result<Vec<(String, String)>> {
-    let statement = "SELECT schemaname::text, matviewname::text FROM pg_matviews WHERE ispopulated";
-    let rows = session.client.query(statement, &[]).await.context("reading materialised views")?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Applies what comes before the data. A table that the dump does not make would fail later in a less clear way.

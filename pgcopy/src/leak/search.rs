@@ -33,11 +33,15 @@ struct Wanted {
     shortest: usize,
 }
 
-/// A text column, and how its length is known.
+/// A column that holds text.
 struct Searched {
     name: String,
-    /// JSON and XML: the text is longer than the stored value says.
+    /// Its values are texts, not made of some.
+    text: bool,
+    /// JSON, XML, and what is made of texts: the text is longer than the stored value says.
     document: bool,
+    /// Computed by the copy's server: nobody saw it on its way.
+    generated: bool,
 }
 
 /// Whether whole texts are compared with the values too.
@@ -45,7 +49,7 @@ struct Searched {
 pub(crate) enum Whole {
     /// In the copy, as far as [`COMPARED_ROWS`] goes.
     Compared,
-    /// They were on their way, every one: see [`super::Watch`].
+    /// They were on their way, every one (see [`super::Watch`]), but those that the server computes.
     Sent,
 }
 
@@ -80,10 +84,9 @@ pub(crate) async fn search(
     let found = crew::share(sessions, tables, move |session, (table, columns)| {
         let wanted = Arc::clone(&wanted);
         async move {
-            let mut hits = match wholes {
-                Whole::Compared => whole(&session, &table, &columns, &wanted).await?,
-                Whole::Sent => Vec::new(),
-            };
+            let compared: Vec<&Searched> =
+                columns.iter().filter(|c| c.text && (c.generated || wholes == Whole::Compared)).collect();
+            let mut hits = whole(&session, &table, &compared, &wanted).await?;
             let (bytes, mut inner) = inside(&session, &table, &columns, &wanted).await?;
             hits.append(&mut inner);
             Ok((bytes, hits))
@@ -109,23 +112,30 @@ pub(crate) fn found_in(columns: &[String]) -> Error {
 }
 
 fn searched(catalog: &Catalog, table: &Table) -> Vec<Searched> {
-    let textual = |column: &&Column| catalog.types.textual(column.type_oid);
-    let columns = table.columns.iter().filter(textual);
-    columns
-        .map(|column| Searched {
+    let types = &catalog.types;
+    let holds_text = |column: &&Column| types.holds_text(column.type_oid);
+    let searched = |column: &Column| {
+        let text = types.textual(column.type_oid);
+        Searched {
             name: column.name.clone(),
-            document: catalog.types.document(column.type_oid),
-        })
-        .collect()
+            text,
+            document: !text || types.document(column.type_oid),
+            generated: column.generated,
+        }
+    };
+    table.columns.iter().filter(holds_text).map(searched).collect()
 }
 
 /// Columns of a table that equal one of the values in some row.
 async fn whole(
     session: &Session,
     table: &Table,
-    columns: &[Searched],
+    columns: &[&Searched],
     wanted: &Wanted,
 ) -> Result<Vec<String>> {
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
     let statement = compared(table, columns, &wanted.values, wanted.shortest);
     let row = session.client.query_one(&statement, &[&wanted.values.hashes]).await;
     let row = row.context(format!("searching {}", table.title()))?;
@@ -140,7 +150,7 @@ async fn whole(
 /// The statement that compares whole values. What is stored out of line is fetched only if it is short enough to be one,
 /// and what is shorter than all of them is not hashed. Rows without any are told by the WHERE, which costs less than
 /// aggregates over all rows.
-fn compared(table: &Table, columns: &[Searched], values: &Values, shortest: usize) -> String {
+fn compared(table: &Table, columns: &[&Searched], values: &Values, shortest: usize) -> String {
     // Maps of free space and visibility are a small part of the heap; measuring costs as much as a short value's hash.
     let toasted = table.bytes.saturating_sub(table.heap_bytes) > table.heap_bytes / 8;
     let equal: Vec<String> = columns
@@ -216,7 +226,7 @@ mod tests {
     }
 
     fn column(name: &str, document: bool) -> Searched {
-        Searched { name: name.into(), document }
+        Searched { name: name.into(), text: true, document, generated: false }
     }
 
     #[test]
@@ -236,7 +246,7 @@ mod tests {
     #[test]
     fn only_what_may_lie_out_of_line_is_measured_before_it_is_fetched() {
         let compared =
-            |bytes, document| compared(&table(bytes), &[column("a", document)], &Values::default(), 12);
+            |bytes, document| compared(&table(bytes), &[&column("a", document)], &Values::default(), 12);
         assert!(!compared(8192, false).contains("pg_column_size"));
         assert!(compared(8192, true).contains("pg_column_size"));
         assert!(compared(16384, false).contains("pg_column_size"));
@@ -244,8 +254,8 @@ mod tests {
 
     #[test]
     fn only_what_is_long_enough_to_be_a_value_is_hashed() {
-        let columns = [column("a", false), column("b", true)];
-        let statement = compared(&table(8192), &columns, &Values::default(), 12);
+        let (a, b) = (column("a", false), column("b", true));
+        let statement = compared(&table(8192), &[&a, &b], &Values::default(), 12);
         let (_, rows) = statement.split_once(" WHERE ").unwrap();
         assert!(rows.starts_with("CASE WHEN octet_length(\"a\"::text) >= 12 THEN hashtextextended(\"a\""));
         assert!(rows.contains(" OR CASE WHEN pg_column_size(\"b\")"));

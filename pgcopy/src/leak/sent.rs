@@ -1,5 +1,5 @@
 //! The half of the leak scan that needs no reading: every text that is sent is compared with the source's values, on its
-//! way. What is in the copy's tables came this way, or was computed there from what did.
+//! way. What is in the copy's tables came this way, but for generated columns.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -61,6 +61,12 @@ enum Form {
     Versioned,
 }
 
+/// The text without the blanks that fill it up; other white space is its own.
+fn unpadded(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
+    &text[..end]
+}
+
 /// One text column: its place in a row, and whether a value was found in it.
 struct Watched {
     at: usize,
@@ -108,7 +114,7 @@ impl Watch {
             let Some(bytes) = field(column.at) else { continue };
             let text = match column.form {
                 Form::Plain => bytes,
-                Form::Padded => bytes.trim_ascii_end(),
+                Form::Padded => unpadded(bytes),
                 Form::Versioned => bytes.get(1..).unwrap_or_default(),
             };
             if self.sought.holds(text) {
@@ -129,7 +135,7 @@ impl Watch {
             }
             scratch.clear();
             crate::wire::unescape(field, scratch);
-            let text = if column.form == Form::Padded { scratch.trim_ascii_end() } else { &scratch[..] };
+            let text = if column.form == Form::Padded { unpadded(scratch) } else { &scratch[..] };
             if self.sought.holds(text) {
                 column.found.store(true, Relaxed);
             }

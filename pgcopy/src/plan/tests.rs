@@ -14,7 +14,6 @@ fn table(readers: usize, pages: u64) -> TablePlan {
         into_table: "public.t".to_owned(),
         binary: true,
         masked: false,
-        routed: false,
         rows: 0,
         bytes: pages * 8192,
         pages,

@@ -184,11 +184,14 @@ fn alter_table(tokens: &[Token<'_>]) -> (Phase, Kind, Lock) {
         if word("CHECK") {
             return after(K::Check);
         }
-        if word("NOT") {
-            // A NOT NULL constraint is part of the table's definition.
-            return (Phase::Before, K::Definition, Lock::Everything);
-        }
-        return after(K::Key);
+        let open =
+            tokens.iter().rev().find(|t| !matches!(t, Token::Symbol(_))).is_some_and(|t| t.is("VALID"));
+        return match word("NOT") {
+            // A NOT NULL constraint is part of the table's definition, unless rows that are there may break it.
+            true if open => after(K::Check),
+            true => (Phase::Before, K::Definition, Lock::Everything),
+            false => after(K::Key),
+        };
     }
     let trigger = tokens.iter().any(|token| token.is("TRIGGER") || token.is("RULE"))
         && tokens.iter().any(|token| token.is("ENABLE") || token.is("DISABLE"));

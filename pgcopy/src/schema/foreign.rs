@@ -26,9 +26,7 @@ impl Schema {
         }
         self.left_out.extend(of(true).filter(|found| found.kind != "foreign table").cloned());
         let mut found = Vec::new();
-        for other in
-            of(false).filter(|other| self.before.iter().any(|s| s.subject.as_ref() == Some(&other.name)))
-        {
+        for other in of(false).filter(|other| self.before.iter().any(|s| makes(s, other))) {
             found.push(refused(&other.kind, &other.name));
         }
         for statement in &self.before {
@@ -50,6 +48,18 @@ fn refused(kind: &str, name: &str) -> Finding {
             .to_owned(),
         warning: false,
     }
+}
+
+/// Whether a statement makes what depends on a foreign table: of functions, the one with these arguments.
+fn makes(statement: &Statement, other: &LeftOut) -> bool {
+    if other.kind != "function" {
+        return statement.subject.as_ref() == Some(&other.name);
+    }
+    let (made, wanted) = (tokens(&statement.sql), tokens(&other.name));
+    // pg_dump and the server may quote different words.
+    let same = |(a, b): (&Token<'_>, &Token<'_>)| a == b || a.name().is_some_and(|a| Some(a) == b.name());
+    // CREATE OR REPLACE FUNCTION goes before the name.
+    made.windows(wanted.len()).take(5).any(|made| made.iter().zip(&wanted).all(same))
 }
 
 /// Whether a statement makes one of these relations or something on it.
