@@ -110,7 +110,7 @@ where
     let (clock, stop) = (Clock::begin(), worker.stops.told());
     peer.clock = Some(clock.clone());
     let peer = Rc::new(peer);
-    // The library's own limit of 100 header fields: another one would cost every request two allocations. It has no timer: its
+    // The library's own limit of 100 header fields: a larger one would cost an allocation per header. It has no timer: its
     // own would be a new one for every header.
     let connection = http1::Builder::new()
         .max_buf_size(HEADER_BYTES)
