@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,15 +29,56 @@ pub enum Broken {
 
 /// What a client gets.
 pub enum Body {
-    /// A page of ours.
-    Page(Full<Bytes>),
-    /// A pod's answer.
+    /// All of it: a page of ours, or a small answer that came in one piece.
+    Whole(Full<Bytes>),
+    /// A pod's answer that comes piece by piece.
     Answer(Box<Answer>),
+}
+
+/// What came of a pod's answer: a piece, the end, or why there is no more.
+type Come = Option<Result<Frame<Bytes>, hyper::Error>>;
+
+/// Bytes of an answer up to which its first piece is looked for at once.
+const SMALL: u64 = 64 * 1024;
+
+/// A pod's answer as its client gets it; its pieces may be `limit` apart. A small one has mostly come as a whole with its
+/// header: then the request ends here.
+pub fn answer(
+    mut inner: Incoming,
+    sender: Sender,
+    upload: Option<Rc<Upload>>,
+    mut record: Record,
+    limit: Duration,
+) -> Body {
+    let is_small = inner.size_hint().exact().is_some_and(|length| (1..=SMALL).contains(&length));
+    // Where nothing has come yet, whoever gets the rest asks again, and is told.
+    let early = if is_small {
+        Pin::new(&mut inner).poll_frame(&mut Context::from_waker(Waker::noop()))
+    } else {
+        Poll::Pending
+    };
+    let all = match &early {
+        _ if upload.is_some() || !inner.is_end_stream() => None,
+        Poll::Ready(Some(Ok(frame))) => frame.data_ref().cloned(),
+        Poll::Pending => Some(Bytes::new()),
+        Poll::Ready(_) => None,
+    };
+    let Some(all) = all else {
+        return Body::Answer(Box::new(Answer::new(inner, early, sender, upload, record, limit)));
+    };
+    flow::wait_for_client();
+    let now = record.answered.unwrap_or_else(Instant::now);
+    record.bytes = all.len() as u64;
+    record.keep(sender, now);
+    record.end_at(None, now);
+    Body::Whole(Full::new(all))
 }
 
 /// A pod's answer on its way to the client. When it ends, the connection is kept and the request is recorded.
 pub struct Answer {
     inner: Incoming,
+    /// What came of it before it was asked for.
+    early: Poll<Come>,
     silence: Silence,
     /// Taken at the end.
     open: Option<(Sender, Record)>,
@@ -49,23 +90,34 @@ pub struct Answer {
     left: Option<u64>,
     /// For silence.
     limit: Duration,
+    /// It breaks off in the next turn.
+    is_breaking: bool,
 }
 
 impl Answer {
-    /// An answer whose pieces may be `limit` apart.
-    pub fn new(
+    fn new(
         inner: Incoming,
+        early: Poll<Come>,
         sender: Sender,
         upload: Option<Rc<Upload>>,
         record: Record,
         limit: Duration,
     ) -> Self {
         let (silence, flow) = (Silence::new(limit), flow::current());
-        let left = inner.size_hint().exact();
-        let answer = Self { inner, silence, open: Some((sender, record)), upload, flow, left, limit };
+        let come = |early: &Poll<Come>| match early {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len) as u64,
+            _ => 0,
+        };
+        let left = inner.size_hint().exact().map(|left| left + come(&early));
+        let (open, is_breaking) = (Some((sender, record)), false);
+        let answer = Self { inner, early, silence, open, upload, flow, left, limit, is_breaking };
         // It is asked for its first piece when there is room for it.
         answer.waits(For::Client);
         answer
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.early.is_pending() && self.inner.is_end_stream()
     }
 
     fn end(&mut self, code: Option<Code>) {
@@ -90,7 +142,14 @@ impl Answer {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let inner = &mut self.inner;
+        let mut look = |cx: &mut Context<'_>| Pin::new(&mut *inner).poll_frame(cx);
+        let come = match (std::mem::replace(&mut self.early, Poll::Pending), &mut self.open) {
+            (Poll::Ready(early), _) => Poll::Ready(early),
+            (Poll::Pending, Some((sender, _))) => sender.poll(cx, look),
+            (Poll::Pending, None) => look(cx),
+        };
+        match come {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.broken(None);
                 self.waits(For::Client);
@@ -102,6 +161,13 @@ impl Answer {
                     upload.heard();
                 }
                 Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) if !self.is_breaking => {
+                // The library throws away what it has not written yet when a body breaks: it gets a turn to write it.
+                self.is_breaking = true;
+                self.early = Poll::Ready(Some(Err(error)));
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Ready(Some(Err(error))) => {
                 // Where the client broke its body off, the pod cannot help it.
@@ -127,7 +193,7 @@ impl Answer {
 impl Drop for Answer {
     fn drop(&mut self) {
         // The server does not ask for the end of a body whose length it knows.
-        let is_whole = self.inner.is_end_stream() || self.left == Some(0);
+        let is_whole = self.is_end_stream() || self.left == Some(0);
         let code = if is_whole { None } else { Some(Code::H27) };
         self.end(code);
     }
@@ -142,8 +208,8 @@ impl hyper::body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
-            Self::Page(page) => {
-                Pin::new(page).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(|never| match never {})))
+            Self::Whole(all) => {
+                Pin::new(all).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(|never| match never {})))
             }
             Self::Answer(answer) => answer.poll(cx),
         }
@@ -151,15 +217,17 @@ impl hyper::body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Page(page) => page.is_end_stream(),
-            Self::Answer(answer) => answer.inner.is_end_stream(),
+            Self::Whole(all) => all.is_end_stream(),
+            Self::Answer(answer) => answer.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Page(page) => page.size_hint(),
-            Self::Answer(answer) => answer.inner.size_hint(),
+            Self::Whole(all) => all.size_hint(),
+            Self::Answer(answer) => {
+                answer.left.map_or_else(|| answer.inner.size_hint(), SizeHint::with_exact)
+            }
         }
     }
 }

@@ -4,8 +4,9 @@
 //! request, and nearly every wait is over long before its limit. So the timer stays where it is: it fires now and then,
 //! is found to be too early, and is set for the wait of that moment.
 
+use std::cell::RefCell;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -13,32 +14,29 @@ use tokio::time::Sleep;
 
 /// A connection's timer. What waits for it has to belong to one task.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Mutex<Pin<Box<Sleep>>>>);
+pub struct Clock(Rc<RefCell<Timer>>);
+
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    /// It will wake the task when it fires.
+    is_set: bool,
+}
 
 impl Clock {
     /// One that has not begun.
     pub fn begin() -> Self {
-        Self(Arc::new(Mutex::new(never())))
+        Self(Rc::new(RefCell::new(Timer::never())))
     }
 
     /// Nothing waits for it any more: what waited last is let go, with the memory of its task.
     pub fn rest(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = never();
+        *self.0.borrow_mut() = Timer::never();
     }
 
     /// Ready when this moment is over.
     pub fn poll(&self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
-        let mut timer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if timer.deadline().into_std() > until {
-            timer.as_mut().reset(until.into());
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if until <= tokio::time::Instant::now().into_std() {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(until.into());
-        }
+        self.0.borrow_mut().poll(cx, until)
     }
 
     /// What comes of some work, if it does not take longer than `limit` from `since` on.
@@ -57,9 +55,29 @@ impl Clock {
     }
 }
 
-/// A timer that nothing waits for.
-fn never() -> Pin<Box<Sleep>> {
-    Box::pin(tokio::time::sleep_until(later(Instant::now()).into()))
+impl Timer {
+    /// One that nothing waits for.
+    fn never() -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(later(Instant::now()).into()));
+        Self { sleep, is_set: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        if self.sleep.deadline().into_std() > until {
+            self.sleep.as_mut().reset(until.into());
+        } else if self.is_set && !self.sleep.is_elapsed() {
+            // It fires soon enough, and knows whom to wake.
+            return Poll::Pending;
+        }
+        self.is_set = true;
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            if until <= tokio::time::Instant::now().into_std() {
+                return Poll::Ready(());
+            }
+            self.sleep.as_mut().reset(until.into());
+        }
+    }
 }
 
 /// So late that nothing waits for it.

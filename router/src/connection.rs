@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::flow::{Reads, Stream};
 use crate::peer::Peer;
 use crate::serve::{Common, Patience, Speaks};
+use crate::together::Together;
 use crate::worker::Worker;
 use crate::{exchange, proxy_protocol};
 
@@ -47,13 +48,13 @@ pub async fn connection(
     }
     let proto = if matches!(speaks, Speaks::Tls(..)) { "https" } else { "http" };
     let mut peer = Peer::new(address, proto, &common.trusted);
-    let reads = |stream| Reads::new(stream, patience.reading);
     match speaks {
         Speaks::Clear { h2c: true } if begins_with_http2(&stream, patience.header).await => {
-            http2(worker, Rc::new(peer), reads(TokioIo::new(stream)), patience).await;
+            http2(worker, Rc::new(peer), Reads::new(TokioIo::new(stream), patience.reading), patience).await;
         }
         Speaks::Clear { .. } => {
-            http1(worker, peer, reads(TokioIo::new(stream)), patience).await;
+            let stream = Together::new(TokioIo::new(stream));
+            http1(worker, peer, Reads::new(stream, patience.reading), patience).await;
         }
         Speaks::Tls(acceptor, shelf) => {
             let Ok(Ok(stream)) = tokio::time::timeout(patience.handshake, acceptor.accept(stream)).await

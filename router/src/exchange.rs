@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 
 use crate::access::{self, Entry};
-use crate::body::{Answer, Body};
+use crate::body::{self, Body};
 use crate::code::Code;
 use crate::pass::{Passed, pass_on};
 use crate::peer::Peer;
@@ -47,14 +47,14 @@ pub async fn serve(
             }
             finish_headers(&mut response, &record);
             let limit = record.live().map_or(Limits::default().idle, |live| live.route.limits.idle);
-            response.map(|inner| Body::Answer(Box::new(Answer::new(inner, sender, upload, record, limit))))
+            response.map(|inner| body::answer(inner, sender, upload, record, limit))
         }
         Ok(Outcome::Opened((mut response, pod, client), sender)) => {
             record.status = response.status();
             record.open_stream();
             finish_headers(&mut response, &record);
             tunnel::start(record, pod, client, sender);
-            response.map(|()| Body::Page(Full::default()))
+            response.map(|()| Body::Whole(Full::default()))
         }
         Ok(Outcome::Sent(place)) => {
             flow::wait_for_client();
@@ -158,11 +158,9 @@ fn rewrite(
 ) -> Result<Option<Asked>, Refusal> {
     let asked = websocket::asked(parts, !body.is_end_stream());
     // Says that trailers are understood, without which gRPC does not begin (RFC 9113 §8.2.2).
-    let trailers =
-        parts.headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let trailers = http2
+        && parts.headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     headers::remove_hop_by_hop(&mut parts.headers);
-    // Our server has answered it, or will when the body is read.
-    parts.headers.remove(header::EXPECT);
     forwarded::forward(&mut parts.headers, &record.peer, &record.host);
     if parts.version >= Version::HTTP_2 && !http2 {
         headers::join_cookies(&mut parts.headers);

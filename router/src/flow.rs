@@ -5,7 +5,7 @@
 //! stream, where the client opens no window ([`Stream`]).
 
 use std::cell::{Cell, RefCell};
-use std::io::{ErrorKind, Result};
+use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -72,7 +72,7 @@ impl<I: Write + Unpin> Write for Reads<I> {
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.limited(cx, written)

@@ -19,7 +19,9 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// What is meant for one hop only, besides `Connection`.
-const ONE_HOP: [HeaderName; 7] = [
+const ONE_HOP: [HeaderName; 8] = [
+    // Our server has answered it, or will when the body is read.
+    header::EXPECT,
     header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
@@ -88,9 +90,9 @@ pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let wants = |value: &HeaderValue| {
         value.to_str().is_ok_and(|text| text.split(',').any(|t| t.trim().eq_ignore_ascii_case("upgrade")))
     };
-    let asked = headers.get_all(header::CONNECTION).iter().any(wants);
     let websocket = |value: &&HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
-    headers.get(header::UPGRADE).filter(websocket).filter(|_| asked).cloned()
+    let asked = |_: &&HeaderValue| headers.get_all(header::CONNECTION).iter().any(wants);
+    headers.get(header::UPGRADE).filter(websocket).filter(asked).cloned()
 }
 
 /// The client's id of the request, if it can stand in a log line; else one of our own from `draw`.

@@ -1,8 +1,9 @@
 //! Passing a request on to a pod, and waiting for the first byte of its answer.
 
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -16,7 +17,7 @@ use crate::pick;
 use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
 use crate::route::{Limits, Protocol};
-use crate::sender::{Said, Sender};
+use crate::sender::{Answering, Said, Sender};
 use crate::spare::Spare;
 use crate::upload::{Outgoing, Upload};
 use crate::websocket;
@@ -26,9 +27,6 @@ const ABANDONED: Duration = Duration::from_mins(10);
 
 /// So many connections of the pool may be found to be at their end before a new one is made.
 const STALE: u32 = 3;
-
-/// What a pod has said, or will.
-type Answering = Pin<Box<dyn Future<Output = Said>>>;
 
 /// A pod's answer.
 pub struct Passed {
@@ -75,9 +73,8 @@ pub async fn pass_on(
         record.connected.get_or_insert(sent);
         // The pod may close a connection in the very moment in which it is used again.
         let spare = (is_reused && is_harmless).then(|| Spare::of(&request, &record.worker.spares));
-        let answering: Answering = sender.send(request);
-        let mut waiting =
-            Waiting { answering: Some(answering), work: record.work.take(), sender: Some(sender) };
+        let answering = sender.send(request, websocket || upload.is_some());
+        let mut waiting = Waiting { at: Some((answering, sender)), work: record.work.take() };
         let said = wait(&mut waiting, upload.as_deref(), limits, (sent, record.peer.clock.as_ref())).await?;
         let (work, sender) = waiting.done();
         record.work = work;
@@ -193,17 +190,25 @@ fn code_of(error: &hyper::Error) -> Code {
 /// A request at a pod. If its client stops waiting, the pod's work goes on, and is counted until it ends; unless there
 /// is too much of that already: then the connection is closed, which tells the pod to stop.
 struct Waiting {
-    answering: Option<Answering>,
+    /// Also of the connection: its share of one of HTTP/2 is taken as long as the work goes on.
+    at: Option<(Answering, Sender)>,
     work: Option<Work>,
-    /// Its share of a connection of HTTP/2 is taken as long as the work goes on.
-    sender: Option<Sender>,
+}
+
+/// The pod's answer, if it has come.
+fn look((answering, sender): &mut (Answering, Sender), cx: &mut Context<'_>) -> Poll<Said> {
+    sender.poll(cx, |cx| answering.as_mut().poll(cx))
 }
 
 impl Waiting {
     /// The pod has answered, or will not.
     fn done(mut self) -> (Option<Work>, Option<Sender>) {
-        self.answering = None;
-        (self.work.take(), self.sender.take())
+        (self.work.take(), self.at.take().map(|(_, sender)| sender))
+    }
+
+    /// What the pod says, when it does.
+    fn said(&mut self) -> impl Future<Output = Said> + Unpin {
+        poll_fn(|cx| self.at.as_mut().map_or(Poll::Pending, |at| look(at, cx)))
     }
 
     /// It did not answer in time: others are better.
@@ -216,13 +221,12 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let (Some(answering), Some(work)) = (self.answering.take(), self.work.take()) else { return };
+        let (Some(mut at), Some(work)) = (self.at.take(), self.work.take()) else { return };
         let Some(pod) = work.place().map(|place| Arc::clone(place.endpoint())) else { return };
         if let Some(abandoned) = Abandoned::at(&pod) {
-            let sender = self.sender.take();
             tokio::task::spawn_local(async move {
-                let _ = tokio::time::timeout(ABANDONED, answering).await;
-                drop((work, abandoned, sender));
+                let _ = tokio::time::timeout(ABANDONED, poll_fn(|cx| look(&mut at, cx))).await;
+                drop((work, abandoned, at));
             });
         }
     }
@@ -235,16 +239,15 @@ async fn wait(
     limits: Limits,
     (sent, clock): (Instant, Option<&Clock>),
 ) -> Result<Said, Refusal> {
-    let Some(answering) = waiting.answering.as_mut() else { return Err(Code::H99.into()) };
     if let Some(upload) = upload {
         let (sent, stuck) = (Box::pin(upload.sent()), Box::pin(upload.stuck(limits.idle)));
         tokio::select! {
             biased;
-            said = answering.as_mut() => return Ok(said),
+            said = waiting.said() => return Ok(said),
             () = sent => {}
             () = stuck => {
                 // Closes the connection: nothing can come of half a request.
-                waiting.answering = None;
+                waiting.at = None;
                 waiting.blame();
                 return Err(refusal(Code::H12, "the process stopped reading the request"));
             }
@@ -253,10 +256,10 @@ async fn wait(
     let said = match clock {
         Some(clock) => {
             clock
-                .within(upload.and_then(Upload::ended).unwrap_or(sent), limits.first_byte, answering.as_mut())
+                .within(upload.and_then(Upload::ended).unwrap_or(sent), limits.first_byte, waiting.said())
                 .await
         }
-        None => tokio::time::timeout(limits.first_byte, answering.as_mut()).await.ok(),
+        None => tokio::time::timeout(limits.first_byte, waiting.said()).await.ok(),
     };
     said.ok_or_else(|| {
         waiting.blame();

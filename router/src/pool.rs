@@ -1,7 +1,7 @@
 //! One thread's connections to pods: HTTP/1.1, each for one request at a time, and HTTP/2, shared by many.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
+use crate::carrier::Carrier;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::route::Protocol;
-use crate::sender::{SHARE, Sender, Settings, Share, Shared, Steps};
-use crate::upload::Outgoing;
+use crate::sender::{SHARE, Sender, Settings, Share, Shared, Single, Steps};
+use crate::together::Together;
 
 /// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
 /// because one that the server closes at the same moment costs a retry.
@@ -36,15 +36,15 @@ const HEADER_BYTES: u32 = 64 * 1024;
 const WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
 
 /// A connection of HTTP/1.1 without a request, and since when.
-type Idle = (http1::SendRequest<Outgoing>, AbortHandle, Instant);
+type Idle = (Single, Instant);
 
 /// The connections, by the pod's id.
 #[derive(Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
-    shared: RefCell<HashMap<u64, Vec<Shared>>>,
+    idle: RefCell<BTreeMap<u64, Vec<Idle>>>,
+    shared: RefCell<BTreeMap<u64, Vec<Shared>>>,
     /// Connections of HTTP/2 that are being made: others wait for them.
-    coming: RefCell<HashMap<u64, Rc<Coming>>>,
+    coming: RefCell<BTreeMap<u64, Rc<Coming>>>,
     /// Connections that are open, and the most that may be.
     open: Rc<Cell<usize>>,
     most: usize,
@@ -82,9 +82,9 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&pod.id)?;
         loop {
-            let (sender, task, since) = connections.pop()?;
-            if now.saturating_duration_since(since) < IDLE && sender.is_ready() {
-                return Some(Sender::Http1(sender, task));
+            let (mut single, since) = connections.pop()?;
+            if now.saturating_duration_since(since) < IDLE && single.is_ready() {
+                return Some(Sender::Http1(single));
             }
         }
     }
@@ -92,14 +92,14 @@ impl Pool {
     /// Keeps a connection whose last answer is complete.
     pub fn keep(&self, pod: &Endpoint, sender: Sender, now: Instant) {
         // One of HTTP/2 is kept already.
-        let Sender::Http1(sender, task) = sender else { return };
-        if sender.is_closed() {
+        let Sender::Http1(mut single) = sender else { return };
+        if single.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
         let connections = idle.entry(pod.id).or_default();
         if connections.len() < KEPT {
-            connections.push((sender, task, now));
+            connections.push((single, now));
         }
     }
 
@@ -150,14 +150,14 @@ impl Pool {
 
     async fn http1(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
         let (stream, open) = self.socket(pod, within).await?;
-        let handshake = http1::Builder::new().handshake(TokioIo::new(stream)).await;
+        let handshake = http1::Builder::new().handshake(Together::new(TokioIo::new(stream))).await;
         let (sender, connection) = handshake.map_err(|_| Code::H13)?;
-        let task = tokio::task::spawn_local(async move {
+        let carrier = Carrier::new(async move {
             // What goes wrong shows where the answer is awaited.
             let _ = connection.with_upgrades().await;
             drop(open);
         });
-        Ok(Sender::Http1(sender, task.abort_handle()))
+        Ok(Sender::Http1(Single { sender, carrier }))
     }
 
     async fn socket(&self, pod: &Endpoint, within: Duration) -> Result<(TcpStream, Open), Code> {
@@ -231,7 +231,7 @@ impl Pool {
     /// Closes what nothing used for a while.
     pub fn sweep(&self) {
         self.idle.borrow_mut().retain(|_, connections| {
-            connections.retain(|(sender, _, since)| since.elapsed() < IDLE && !sender.is_closed());
+            connections.retain_mut(|(single, since)| since.elapsed() < IDLE && !single.is_closed());
             !connections.is_empty()
         });
         self.shared.borrow_mut().retain(|_, connections| {

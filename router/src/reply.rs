@@ -92,7 +92,7 @@ fn say_goodbye(headers: &mut HeaderMap, record: &Record) {
 
 /// 308 to the same address by https: the method and the body stay.
 pub fn send_to(mut record: Record, place: HeaderValue) -> Response<Body> {
-    let mut response = Response::new(Body::Page(Full::default()));
+    let mut response = Response::new(Body::Whole(Full::default()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, place);
     response.headers_mut().insert(headers::REQUEST_ID, record.id.clone());
@@ -140,5 +140,5 @@ pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue
     record.status = response.status();
     record.bytes = response.body().len() as u64;
     record.end(refusal.code);
-    response.map(|page| Body::Page(Full::new(page)))
+    response.map(|page| Body::Whole(Full::new(page)))
 }

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
+use crate::carrier::Carrier;
 use crate::upload::Outgoing;
 
 /// Requests at a time on a connection of HTTP/2; common servers allow 100 or more.
@@ -18,10 +19,30 @@ const SETTINGS: Duration = Duration::from_secs(1);
 
 /// A connection to a pod, ready for a request.
 pub enum Sender {
-    /// For one request at a time, and the task that carries it.
-    Http1(http1::SendRequest<Outgoing>, AbortHandle),
+    /// For one request at a time.
+    Http1(Single),
     /// A share of a connection.
     Http2(Share),
+}
+
+/// A connection of HTTP/1.1.
+pub struct Single {
+    pub(crate) sender: http1::SendRequest<Outgoing>,
+    pub(crate) carrier: Carrier,
+}
+
+impl Single {
+    /// Whether it can take a request. What the pod did meanwhile is seen to first.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.carrier.catch_up();
+        self.sender.is_ready()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.carrier.catch_up();
+        self.sender.is_closed()
+    }
 }
 
 /// A connection of HTTP/2, and how many requests are on it.
@@ -53,12 +74,33 @@ impl Drop for Share {
 /// What a pod says to a request.
 pub type Said = Result<http::Response<hyper::body::Incoming>, TrySendError<http::Request<Outgoing>>>;
 
+/// What a pod has said, or will.
+pub type Answering = Pin<Box<dyn Future<Output = Said>>>;
+
 impl Sender {
-    /// Sends a request; if nothing of it was written, it comes back with the error.
-    pub fn send(&mut self, request: http::Request<Outgoing>) -> Pin<Box<dyn Future<Output = Said>>> {
+    /// Sends a request; if nothing of it was written, it comes back with the error. One that goes `both_ways` at once, as a
+    /// body or a WebSocket does, gets on whether or not the answer is waited for.
+    pub fn send(&mut self, request: http::Request<Outgoing>, both_ways: bool) -> Answering {
         match self {
-            Self::Http1(sender, _) => Box::pin(sender.try_send_request(request)),
+            Self::Http1(single) => {
+                if both_ways {
+                    single.carrier.give_task();
+                }
+                Box::pin(single.sender.try_send_request(request))
+            }
             Self::Http2(share) => Box::pin(share.0.sender.try_send_request(request)),
+        }
+    }
+
+    /// Looks for what comes on this connection, and carries it where nobody else does.
+    pub fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match self {
+            Self::Http1(single) => single.carrier.poll(cx, look),
+            Self::Http2(_) => look(cx),
         }
     }
 
@@ -71,7 +113,7 @@ impl Sender {
     /// is closed when those on it are over.
     pub fn abort(self) {
         match self {
-            Self::Http1(_, task) => task.abort(),
+            Self::Http1(single) => single.carrier.abort(),
             Self::Http2(share) => share.0.settings.requests.set(0),
         }
     }

@@ -22,6 +22,7 @@ use crate::record::{Record, Work};
 use crate::route::Protocol;
 use crate::sender::Sender;
 use crate::table::Live;
+use crate::together::Together;
 use crate::worker::Worker;
 
 /// What is read at a time.
@@ -109,10 +110,12 @@ async fn carry(
 
 /// Between two sockets.
 async fn carry_plain(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> Result<()> {
-    let pod = pod.downcast::<TokioIo<TcpStream>>().map_err(|_| ErrorKind::Unsupported)?;
-    let client = client.downcast::<Reads<TokioIo<TcpStream>>>().map_err(|_| ErrorKind::Unsupported)?;
+    let pod = pod.downcast::<Together<TokioIo<TcpStream>>>().map_err(|_| ErrorKind::Unsupported)?;
+    let client =
+        client.downcast::<Reads<Together<TokioIo<TcpStream>>>>().map_err(|_| ErrorKind::Unsupported)?;
     let (early_pod, early_client) = (pod.read_buf, client.read_buf);
-    let (mut pod, mut client) = (pod.io.into_inner(), client.io.into_inner().into_inner());
+    let (mut pod, mut client) =
+        (pod.io.into_inner().into_inner(), client.io.into_inner().into_inner().into_inner());
     client.write_all(&early_pod).await?;
     pod.write_all(&early_client).await?;
     drop((early_pod, early_client));

@@ -93,10 +93,13 @@ impl Upload {
 /// no length is told, it may be a stream, which is as slow as it likes.
 const SLOWEST: u32 = 1024;
 
+/// What a pod gets besides the header. In a box: most requests have no body, and each is moved some ten times.
+pub struct Outgoing(Option<Box<Body>>);
+
 /// A client's body on its way to a pod.
-pub struct Outgoing {
-    inner: Option<Incoming>,
-    upload: Option<Rc<Upload>>,
+struct Body {
+    inner: Incoming,
+    upload: Rc<Upload>,
     silence: Silence,
     has_length: bool,
 }
@@ -104,13 +107,13 @@ pub struct Outgoing {
 impl Outgoing {
     /// No body.
     pub fn empty() -> Self {
-        Self { inner: None, upload: None, silence: Silence::new(Duration::ZERO), has_length: true }
+        Self(None)
     }
 
     /// A client's body, which may be silent for `limit`.
     pub fn new(inner: Incoming, upload: Rc<Upload>, limit: Duration) -> Self {
         let has_length = inner.size_hint().exact().is_some();
-        Self { inner: Some(inner), upload: Some(upload), silence: Silence::new(limit), has_length }
+        Self(Some(Box::new(Body { inner, upload, silence: Silence::new(limit), has_length })))
     }
 }
 
@@ -122,16 +125,10 @@ impl hyper::body::Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let me = &mut *self;
-        let Some(inner) = &mut me.inner else { return Poll::Ready(None) };
-        let fail = |code| {
-            if let Some(upload) = &me.upload {
-                upload.failed.set(Some(code));
-            }
-        };
-        match Pin::new(inner).poll_frame(cx) {
+        let Some(me) = &mut self.0 else { return Poll::Ready(None) };
+        match Pin::new(&mut me.inner).poll_frame(cx) {
             Poll::Ready(Some(Err(error))) => {
-                fail(Code::H27);
+                me.upload.failed.set(Some(Code::H27));
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(frame) => {
@@ -139,34 +136,30 @@ impl hyper::body::Body for Outgoing {
                 let bytes = data.map_or(0, |data| u32::try_from(data.len()).unwrap_or(u32::MAX));
                 let earned = Duration::from_secs(1) * bytes / SLOWEST;
                 me.silence.broken(me.has_length.then_some(earned));
-                if let Some(upload) = &me.upload {
-                    upload.moved.set(Some(Instant::now()));
-                }
+                me.upload.moved.set(Some(Instant::now()));
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
             Poll::Pending => {
                 // Of a stream that is answered meanwhile the client may just listen.
-                let answered = me.upload.as_ref().and_then(|upload| upload.heard.get());
+                let answered = me.upload.heard.get();
                 ready!(me.silence.poll(cx, answered.filter(|_| !me.has_length)));
-                fail(Code::H28);
+                me.upload.failed.set(Some(Code::H28));
                 Poll::Ready(Some(Err(Broken::Silent)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Incoming::is_end_stream)
+        self.0.as_ref().is_none_or(|body| body.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |body| body.inner.size_hint())
     }
 }
 
-impl Drop for Outgoing {
+impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(upload) = &self.upload {
-            upload.end();
-        }
+        self.upload.end();
     }
 }
