@@ -30,7 +30,7 @@ fn request(text: &str) {
         headers.append(HOST, value);
     }
     let hosts = headers.get_all(HOST).iter().count();
-    let found = match host::of_request(&uri, &headers, version) {
+    let found = match host::of_request(&uri, &headers, version, &host::Last::default()) {
         Ok(found) => found,
         Err(refused) => {
             // What is plain is not refused.

@@ -47,7 +47,7 @@ pub fn answer(
     mut inner: Incoming,
     sender: Sender,
     upload: Option<Rc<Upload>>,
-    mut record: Record,
+    mut record: Box<Record>,
     limit: Duration,
 ) -> Body {
     let is_small = inner.size_hint().exact().is_some_and(|length| (1..=SMALL).contains(&length));
@@ -81,7 +81,7 @@ pub struct Answer {
     early: Poll<Come>,
     silence: Silence,
     /// Taken at the end.
-    open: Option<(Sender, Record)>,
+    open: Option<(Sender, Box<Record>)>,
     /// The client's body, which may still be on its way.
     upload: Option<Rc<Upload>>,
     /// Told what it waits for, where that can be the client.
@@ -100,7 +100,7 @@ impl Answer {
         early: Poll<Come>,
         sender: Sender,
         upload: Option<Rc<Upload>>,
-        record: Record,
+        record: Box<Record>,
         limit: Duration,
     ) -> Self {
         let (silence, flow) = (Silence::new(limit), flow::current());

@@ -51,6 +51,14 @@ impl Carrier {
         }
     }
 
+    /// Nobody has it for a while. What rang until now was its last owner's own doing: no event was waited for since it was
+    /// carried.
+    pub fn rest(&mut self) {
+        if let Self::Owner(owned) = self {
+            owned.bell.mute();
+        }
+    }
+
     /// Sees to what has happened while nobody had it: the pod may have closed it.
     pub fn catch_up(&mut self) {
         if let Self::Owner(owned) = self

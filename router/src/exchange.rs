@@ -15,6 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::access::{self, Entry};
 use crate::body::{self, Body};
 use crate::code::Code;
+use crate::headers::Seen;
 use crate::pass::{Passed, pass_on};
 use crate::peer::Peer;
 use crate::record::{Record, Work};
@@ -38,8 +39,9 @@ pub async fn serve(
 ) -> Result<Response<Body>, Infallible> {
     let (mut parts, body) = request.into_parts();
     let accept = parts.headers.get(header::ACCEPT).cloned();
-    let mut record = Record::begin(worker, peer, &mut parts);
-    Ok(match exchange(&mut record, &mut parts, body).await {
+    let seen = headers::look(&parts.headers);
+    let mut record = Record::begin(worker, peer, &mut parts, seen);
+    Ok(match exchange(&mut record, &mut parts, body, seen).await {
         Ok(Outcome::Answer(Passed { mut response, sender, upload })) => {
             record.status = response.status();
             if is_event_stream(response.headers()) {
@@ -78,12 +80,17 @@ enum Outcome {
 }
 
 /// Finds the route, says what the route's state says, passes the request on.
-async fn exchange(record: &mut Record, parts: &mut Parts, body: Incoming) -> Result<Outcome, Refusal> {
-    find(record, parts)?;
+async fn exchange(
+    record: &mut Record,
+    parts: &mut Parts,
+    body: Incoming,
+    seen: Seen,
+) -> Result<Outcome, Refusal> {
+    find(record, parts, seen)?;
     let Some(live) = record.route.clone() else { return Err(Code::H99.into()) };
     let sent = must_be_https(&live, record, parts);
     record.demand = !sent && !matches!(live.route.state, State::Maintenance | State::Empty);
-    live.stats.busy().arrived(parts.headers.contains_key(headers::ATTEMPT), record.demand);
+    live.stats.busy().arrived(seen.attempt, record.demand);
     record.work = Some(Work::new(live.stats.clone()));
     state(&live, record.client)?;
     if live.stats.busy().in_flight.load(Relaxed) > record.worker.per_environment {
@@ -102,7 +109,7 @@ async fn exchange(record: &mut Record, parts: &mut Parts, body: Incoming) -> Res
     admit(&live, &mut parts.headers).await?;
     record.waited = !live.route.users.is_empty();
     let http2 = live.route.protocol == Protocol::H2c;
-    let asked = rewrite(record, parts, &body, http2)?;
+    let asked = rewrite(record, parts, &body, (seen, http2))?;
     let passed = pass_on(record, parts, body, asked.is_some()).await?;
     let agrees = websocket::agrees(&passed.response, http2);
     match asked {
@@ -121,11 +128,11 @@ async fn exchange(record: &mut Record, parts: &mut Parts, body: Incoming) -> Res
 }
 
 /// The route of a request.
-fn find(record: &mut Record, parts: &Parts) -> Result<(), Refusal> {
+fn find(record: &mut Record, parts: &Parts, seen: Seen) -> Result<(), Refusal> {
     let table = record.worker.tables.load();
-    let host = host::of_request(&parts.uri, &parts.headers, parts.version)
+    let host = host::of_request(&parts.uri, &parts.headers, parts.version, &record.peer.host)
         .map_err(|bad| refusal(Code::H26, bad.to_string()))?;
-    if !framing::is_plain(&parts.headers) {
+    if seen.framing && !framing::is_plain(&parts.headers) {
         return Err(refusal(Code::H26, "the body needs a length or one coding, chunked, and nothing else"));
     }
     let made_for = record.peer.made_for.as_ref();
@@ -154,13 +161,19 @@ fn rewrite(
     record: &Record,
     parts: &mut Parts,
     body: &Incoming,
-    http2: bool,
+    (seen, http2): (Seen, bool),
 ) -> Result<Option<Asked>, Refusal> {
-    let asked = websocket::asked(parts, !body.is_end_stream());
+    let may_ask = seen.upgrade || parts.method == Method::CONNECT;
+    let asked = if may_ask { websocket::asked(parts, !body.is_end_stream()) } else { None };
     // Says that trailers are understood, without which gRPC does not begin (RFC 9113 §8.2.2).
     let trailers = http2
         && parts.headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    headers::remove_hop_by_hop(&mut parts.headers);
+    if seen.one_hop {
+        headers::remove_hop_by_hop(&mut parts.headers);
+    }
+    if seen.twins {
+        forwarded::remove_twins(&mut parts.headers);
+    }
     forwarded::forward(&mut parts.headers, &record.peer, &record.host);
     if parts.version >= Version::HTTP_2 && !http2 {
         headers::join_cookies(&mut parts.headers);

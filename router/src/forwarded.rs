@@ -39,7 +39,6 @@ impl Told {
 
 /// Sets what tells the application about its client. Only a trusted proxy's own words are kept, and added to.
 pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: &HeaderValue) {
-    remove_twins(headers);
     let (port, own) = peer.told.of(peer, host);
     let chain = peer.trusted.then(|| joined(headers, &FORWARDED_FOR)).flatten();
     let chain = chain.and_then(|before| HeaderValue::from_str(&format!("{before}, {}", peer.address)).ok());
@@ -74,8 +73,8 @@ fn port(host: &HeaderValue, peer: &Peer) -> u16 {
     named.unwrap_or(if peer.proto == "https" { 443 } else { 80 })
 }
 
-/// What is ours to say, written with an underscore: many applications (CGI, WSGI, Rack, PHP) read it as the same.
-fn remove_twins(headers: &mut HeaderMap) {
+/// Removes what is ours to say, written with an underscore: many applications (CGI, WSGI, Rack, PHP) read it as the same.
+pub fn remove_twins(headers: &mut HeaderMap) {
     let is_twin = |name: &&HeaderName| {
         name.as_str().contains('_')
             && [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, REQUEST_ID]
@@ -171,6 +170,7 @@ mod tests {
             ("x_forwarded_for", "1.2.3.4"),
             ("x_other", "1"),
         ]);
+        remove_twins(&mut map);
         forward(&mut map, &peer("192.0.2.7"), &HeaderValue::from_static("shop.example.com"));
         assert_eq!(map[FORWARDED_FOR], "192.0.2.7");
         assert_eq!(map[FORWARDED_PROTO], "http");

@@ -42,6 +42,50 @@ const KEPT: [HeaderName; 7] = [
     HeaderName::from_static("tracestate"),
 ];
 
+/// What a header has of the fields that ask for something to be done. One walk over the few that are there is cheaper than
+/// a search for each of those, of which mostly none is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Fields for one hop only, `Connection` among them.
+    pub one_hop: bool,
+    /// `Upgrade`.
+    pub upgrade: bool,
+    /// What tells of a body: `Content-Length` and `Transfer-Encoding`.
+    pub framing: bool,
+    /// `X-Request-Id`.
+    pub request_id: bool,
+    /// `X-Request-Attempt`.
+    pub attempt: bool,
+    /// `X-Keelway-Code`.
+    pub code: bool,
+    /// Fields that applications may take for ours; see [`crate::forwarded::remove_twins`].
+    pub twins: bool,
+}
+
+/// Looks over a header.
+pub fn look(headers: &HeaderMap) -> Seen {
+    let mut seen = Seen::default();
+    for name in headers.keys() {
+        match name.as_str() {
+            "connection"
+            | "expect"
+            | "te"
+            | "proxy-authorization"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings" => seen.one_hop = true,
+            "upgrade" => (seen.one_hop, seen.upgrade) = (true, true),
+            "transfer-encoding" => (seen.one_hop, seen.framing) = (true, true),
+            "content-length" => seen.framing = true,
+            "x-request-id" => seen.request_id = true,
+            "x-request-attempt" => seen.attempt = true,
+            "x-keelway-code" => seen.code = true,
+            other => seen.twins |= other.starts_with('x') && other.contains('_'),
+        }
+    }
+    seen
+}
+
 /// Removes what is meant for one hop only (RFC 9110 §7.6.1): the fixed ones and those that `Connection` names.
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(header::CONNECTION) {
@@ -59,11 +103,8 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         }
         headers.remove(header::CONNECTION);
     }
-    // One walk over the few that are there is cheaper than a search for each of these, of which mostly none is.
-    if headers.keys().any(|name| ONE_HOP.contains(name)) {
-        for name in ONE_HOP {
-            headers.remove(name);
-        }
+    for name in ONE_HOP {
+        headers.remove(name);
     }
 }
 
@@ -95,8 +136,8 @@ pub fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(header::UPGRADE).filter(websocket).filter(asked).cloned()
 }
 
-/// The client's id of the request, if it can stand in a log line; else one of our own from `draw`.
-pub fn request_id(headers: &mut HeaderMap, draw: impl FnOnce() -> u128) -> HeaderValue {
+/// The client's id of the request, if it has one that can stand in a log line; else one of our own from `draw`.
+pub fn request_id(headers: &mut HeaderMap, has_one: bool, draw: impl FnOnce() -> u128) -> HeaderValue {
     let sane = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=128).contains(&bytes.len())
@@ -104,7 +145,7 @@ pub fn request_id(headers: &mut HeaderMap, draw: impl FnOnce() -> u128) -> Heade
                 b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'+' | b'/' | b'=')
             })
     };
-    if let Some(id) = headers.get(REQUEST_ID).filter(sane).cloned() {
+    if has_one && let Some(id) = headers.get(REQUEST_ID).filter(sane).cloned() {
         // There may be several; the application gets the one that we log.
         headers.insert(REQUEST_ID, id.clone());
         return id;
@@ -154,6 +195,25 @@ mod tests {
     }
 
     #[test]
+    fn a_look_finds_all_that_asks_for_something() {
+        let seen = |name: &str| look(&headers(&[("accept", "*/*"), (name, "1")]));
+        for name in ONE_HOP.iter().chain([&header::CONNECTION]) {
+            assert!(seen(name.as_str()).one_hop, "{name}");
+        }
+        let none = Seen::default();
+        let framing = Seen { framing: true, ..none };
+        let one_hop = Seen { one_hop: true, ..none };
+        assert_eq!(seen("content-length"), framing);
+        assert_eq!(seen("transfer-encoding"), Seen { one_hop: true, ..framing });
+        assert_eq!(seen("upgrade"), Seen { upgrade: true, ..one_hop });
+        assert_eq!(seen("x-request-id"), Seen { request_id: true, ..none });
+        assert_eq!(seen("x-request-attempt"), Seen { attempt: true, ..none });
+        assert_eq!(seen("x-keelway-code"), Seen { code: true, ..none });
+        assert_eq!(seen("x-forwarded_for"), Seen { twins: true, ..none });
+        assert_eq!(seen("cookie"), none);
+    }
+
+    #[test]
     fn only_websockets_change_the_protocol() {
         let asks = |to: &str| upgrade(&headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", to)]));
         assert!(asks("WebSocket").is_some());
@@ -164,9 +224,9 @@ mod tests {
     #[test]
     fn an_id_that_would_break_the_log_is_replaced() {
         let mut map = headers(&[("x-request-id", "a b"), ("x-request-id", "c")]);
-        assert_eq!(request_id(&mut map, || 255), format!("{:032x}", 255));
+        assert_eq!(request_id(&mut map, true, || 255), format!("{:032x}", 255));
         assert_eq!(map.get_all(REQUEST_ID).iter().count(), 1);
         let mut map = headers(&[("x-request-id", "abc-1")]);
-        assert_eq!(request_id(&mut map, || 255), "abc-1");
+        assert_eq!(request_id(&mut map, true, || 255), "abc-1");
     }
 }

@@ -3,6 +3,9 @@
 //! RFC 9112 §3.2 and RFC 9110 §7.2: an HTTP/1.1 request has exactly one Host; where the target has an authority, that
 //! counts, and we refuse a Host that says something else, because the application would see the other one.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Uri, Version};
@@ -31,7 +34,12 @@ const LONGEST: usize = 253;
 ///
 /// # Errors
 /// [`BadHost`].
-pub fn of_request<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<Host<'a>, BadHost> {
+pub fn of_request<'a>(
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    version: Version,
+    last: &Last,
+) -> Result<Host<'a>, BadHost> {
     if !is_target(uri, version) {
         return Err(BadHost::Target);
     }
@@ -42,13 +50,13 @@ pub fn of_request<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) ->
     }
     match (uri.authority(), header) {
         (Some(target), Some(header)) => {
-            let host = parse(target.as_str())?;
+            let host = last.parse(target.as_str())?;
             let same = target.as_str().eq_ignore_ascii_case(header)
                 || (parse(header)?.name() == host.name() && port(header) == target.port_u16());
             if same { Ok(host) } else { Err(BadHost::Contradiction) }
         }
-        (Some(target), None) if version >= Version::HTTP_2 => parse(target.as_str()),
-        (None, Some(header)) => parse(header),
+        (Some(target), None) if version >= Version::HTTP_2 => last.parse(target.as_str()),
+        (None, Some(header)) => last.parse(header),
         (_, None) => Err(BadHost::NotOne),
     }
 }
@@ -70,12 +78,33 @@ fn is_target(uri: &Uri, version: Version) -> bool {
 
 /// A host in the one spelling that the table uses. It borrows where the spelling is that already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host<'a>(std::borrow::Cow<'a, str>);
+pub struct Host<'a>(Cow<'a, str>);
 
 impl Host<'_> {
     /// The name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+/// The host that a connection's last request was for, which its next one is for too, nearly always. Kept where it was
+/// written in the one spelling, with how much of the text is the name.
+#[derive(Debug, Default)]
+pub struct Last(RefCell<(String, usize)>);
+
+impl Last {
+    /// As [`parse`].
+    fn parse<'a>(&self, text: &'a str) -> Result<Host<'a>, BadHost> {
+        let mut last = self.0.borrow_mut();
+        if last.0 == text && last.1 > 0 {
+            return Ok(Host(text[..last.1].into()));
+        }
+        let host = parse(text)?;
+        if let Cow::Borrowed(name) = host.0 {
+            text.clone_into(&mut last.0);
+            last.1 = name.len();
+        }
+        Ok(host)
     }
 }
 
@@ -164,7 +193,7 @@ mod tests {
     fn a_target_without_a_path_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, "a".parse().unwrap());
-        let read = |uri: &Uri, version| of_request(uri, &headers, version).map(|_| ());
+        let read = |uri: &Uri, version| of_request(uri, &headers, version, &Last::default()).map(|_| ());
         for (target, expected) in [
             ("/", Ok(())),
             ("/a#b", Ok(())),
@@ -189,7 +218,10 @@ mod tests {
             hosts.iter().for_each(|host| {
                 headers.append(HOST, host.parse().unwrap());
             });
-            of_request(&uri.parse().unwrap(), &headers, version).map(|host| host.name().to_owned())
+            let last = Last::default();
+            let uri = uri.parse().unwrap();
+            let host = of_request(&uri, &headers, version, &last);
+            host.map(|host| host.name().to_owned())
         };
         let http1 = Version::HTTP_11;
         assert_eq!(read("/", &["a"], http1).as_deref(), Ok("a"));
@@ -200,5 +232,16 @@ mod tests {
         assert_eq!(read("http://a:1/", &["a:2"], http1), Err(BadHost::Contradiction));
         assert_eq!(read("http://a/", &[], http1), Err(BadHost::NotOne));
         assert_eq!(read("http://a/", &[], Version::HTTP_2).as_deref(), Ok("a"));
+    }
+
+    #[test]
+    fn what_was_read_before_is_read_the_same_way_again() {
+        let last = Last::default();
+        for text in [
+            "a.b:80", "a.b:80", "A.b", "A.b", "a.b:80", "[::1]:1", "[::1]:1", "a.b.", "a.b.", "a b", "a b",
+            "",
+        ] {
+            assert_eq!(last.parse(text), parse(text), "{text}");
+        }
     }
 }

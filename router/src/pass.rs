@@ -75,7 +75,7 @@ pub async fn pass_on(
         let spare = (is_reused && is_harmless).then(|| Spare::of(&request, &record.worker.spares));
         let answering = sender.send(request, websocket || upload.is_some());
         let mut waiting = Waiting { at: Some((answering, sender)), work: record.work.take() };
-        let said = wait(&mut waiting, upload.as_deref(), limits, (sent, record.peer.clock.as_ref())).await?;
+        let said = wait(&mut waiting, upload.as_deref(), &limits, (sent, record.peer.clock.as_ref())).await?;
         let (work, sender) = waiting.done();
         record.work = work;
         let mut error = match (said, sender) {
@@ -236,7 +236,7 @@ impl Drop for Waiting {
 async fn wait(
     waiting: &mut Waiting,
     upload: Option<&Upload>,
-    limits: Limits,
+    limits: &Limits,
     (sent, clock): (Instant, Option<&Clock>),
 ) -> Result<Said, Refusal> {
     if let Some(upload) = upload {
@@ -259,7 +259,7 @@ async fn wait(
                 .within(upload.and_then(Upload::ended).unwrap_or(sent), limits.first_byte, waiting.said())
                 .await
         }
-        None => tokio::time::timeout(limits.first_byte, waiting.said()).await.ok(),
+        None => Box::pin(tokio::time::timeout(limits.first_byte, waiting.said())).await.ok(),
     };
     said.ok_or_else(|| {
         waiting.blame();

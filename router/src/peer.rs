@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::forwarded::Told;
+use crate::host::Last;
 use crate::tls::Shelf;
 
 /// A connection whose client left so many requests before their answer, and at least half of all, is ended: each of
@@ -33,6 +34,8 @@ pub struct Peer {
     pub clock: Option<Clock>,
     /// What pods were last told of it.
     pub told: Told,
+    /// The host of its last request.
+    pub host: Last,
     /// Its requests.
     pub streams: Streams,
 }
@@ -52,6 +55,7 @@ impl Peer {
             made_for: None,
             clock: None,
             told: Told::default(),
+            host: Last::default(),
             streams: Streams::new(),
         }
     }

@@ -13,6 +13,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::code::Code;
 use crate::endpoint::{Endpoint, Place};
+use crate::headers::Seen;
 use crate::log::Line;
 use crate::peer::Peer;
 use crate::sender::Sender;
@@ -107,20 +108,20 @@ impl Drop for OpenStream {
 
 impl Record {
     /// The record of a request whose header has just arrived. Gives the request an id where it has none.
-    pub fn begin(worker: Rc<Worker>, peer: Rc<Peer>, parts: &mut Parts) -> Self {
+    pub fn begin(worker: Rc<Worker>, peer: Rc<Peer>, parts: &mut Parts, seen: Seen) -> Box<Self> {
         // Room for what the pod is told besides, so that the map is made larger once at most.
         parts.headers.reserve(6);
-        let mut id = headers::request_id(&mut parts.headers, || worker.draw_long());
+        let mut id = headers::request_id(&mut parts.headers, seen.request_id, || worker.draw_long());
         // HTTP/2 would keep it in its table of fields that come again, at the cost of some that do.
         id.set_sensitive(parts.version >= Version::HTTP_2);
-        if let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
-            && parts.version >= Version::HTTP_2
+        if parts.version >= Version::HTTP_2
+            && let (None, Some(authority)) = (parts.headers.get(header::HOST), parts.uri.authority())
             && let Ok(host) = HeaderValue::from_str(authority.as_str())
         {
             parts.headers.insert(header::HOST, host);
         }
         peer.streams.begun();
-        Self {
+        Box::new(Self {
             client: forwarded::client(&parts.headers, &peer, &worker.trusted),
             route: None,
             method: parts.method.clone(),
@@ -143,7 +144,7 @@ impl Record {
             is_over: false,
             worker,
             peer,
-        }
+        })
     }
 
     /// Keeps nothing of what was read from the client but the few words that it needs: they are parts of larger pieces.
@@ -207,12 +208,12 @@ impl Record {
     }
 
     /// Counts it and writes its line.
-    pub fn end(self, code: Option<Code>) {
+    pub fn end(self: Box<Self>, code: Option<Code>) {
         self.end_at(code, Instant::now());
     }
 
     /// The same, for whoever knows the time.
-    pub fn end_at(mut self, code: Option<Code>, now: Instant) {
+    pub fn end_at(mut self: Box<Self>, code: Option<Code>, now: Instant) {
         self.finish(code, now);
     }
 

@@ -62,16 +62,21 @@ pub fn refusal(code: Code, cause: impl Into<String>) -> Refusal {
 pub fn finish_headers<B>(response: &mut Response<B>, record: &Record) {
     let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
+    let seen = headers::look(headers);
     if !is_switch {
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            // It does not count beside the former (RFC 9112 §6.3), and would belie the body that is passed on.
-            headers.remove(header::CONTENT_LENGTH);
+        if seen.one_hop {
+            if headers.contains_key(header::TRANSFER_ENCODING) {
+                // It does not count beside the former (RFC 9112 §6.3), and would belie the body that is passed on.
+                headers.remove(header::CONTENT_LENGTH);
+            }
+            headers::remove_hop_by_hop(headers);
         }
-        headers::remove_hop_by_hop(headers);
         say_goodbye(headers, record);
     }
     headers.insert(headers::REQUEST_ID, record.id.clone());
-    headers.remove(headers::CODE);
+    if seen.code {
+        headers.remove(headers::CODE);
+    }
     let Some(live) = record.live() else { return };
     if live.route.noindex {
         headers.insert(NOINDEX, HeaderValue::from_static("noindex"));
@@ -91,7 +96,7 @@ fn say_goodbye(headers: &mut HeaderMap, record: &Record) {
 }
 
 /// 308 to the same address by https: the method and the body stay.
-pub fn send_to(mut record: Record, place: HeaderValue) -> Response<Body> {
+pub fn send_to(mut record: Box<Record>, place: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::Whole(Full::default()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, place);
@@ -109,7 +114,7 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// The page of a code; the request ends with it.
-pub fn refuse(mut record: Record, refusal: &Refusal, accept: Option<&HeaderValue>) -> Response<Body> {
+pub fn refuse(mut record: Box<Record>, refusal: &Refusal, accept: Option<&HeaderValue>) -> Response<Body> {
     let own = record.live().map(|live| &live.route.pages);
     let own = own.and_then(|pages| {
         if refusal.code == Some(Code::H80) { &pages.maintenance } else { &pages.error }.as_ref()

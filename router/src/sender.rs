@@ -38,6 +38,16 @@ impl Single {
         self.sender.is_ready()
     }
 
+    /// Whether it is open, when its request is over.
+    pub(crate) fn rests(&mut self) -> bool {
+        if !self.sender.is_ready() {
+            // Where it has a task, that may not know yet.
+            self.carrier.catch_up();
+        }
+        self.carrier.rest();
+        !self.sender.is_closed()
+    }
+
     /// Whether it has ended.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.carrier.catch_up();

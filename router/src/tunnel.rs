@@ -37,7 +37,7 @@ thread_local! {
 /// Carries bytes between a pod and a client from now on. When the router stops, it has as long to end as a request; when
 /// the pod leaves the table, as long as the route says.
 /// `sender` is the pod's connection, of which a WebSocket over HTTP/2 takes a share.
-pub fn start(mut record: Record, pod: OnUpgrade, client: OnUpgrade, sender: Sender) {
+pub fn start(mut record: Box<Record>, pod: OnUpgrade, client: OnUpgrade, sender: Sender) {
     record.stand_alone();
     tokio::task::spawn_local(async move {
         // One of HTTP/1.1 is of no more use, and what is left of it needs memory.
