@@ -18,9 +18,9 @@ use tokio::net::TcpStream;
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::flow::{Reads, Stream};
+use crate::outbox::Outbox;
 use crate::peer::Peer;
 use crate::serve::{Common, Patience, Speaks};
-use crate::together::Together;
 use crate::worker::Worker;
 use crate::{exchange, proxy_protocol};
 
@@ -53,8 +53,7 @@ pub async fn connection(
             http2(worker, Rc::new(peer), Reads::new(TokioIo::new(stream), patience.reading), patience).await;
         }
         Speaks::Clear { .. } => {
-            let stream = Together::new(TokioIo::new(stream));
-            http1(worker, peer, Reads::new(stream, patience.reading), patience).await;
+            http1(worker, peer, Reads::new(Outbox::new(stream), patience.reading), patience).await;
         }
         Speaks::Tls(acceptor, shelf) => {
             let Ok(Ok(stream)) = tokio::time::timeout(patience.handshake, acceptor.accept(stream)).await

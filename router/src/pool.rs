@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use crate::carrier::Carrier;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
+use crate::outbox::Outbox;
 use crate::route::Protocol;
 use crate::sender::{SHARE, Sender, Settings, Share, Shared, Single, Steps};
-use crate::together::Together;
 
 /// A connection that nothing used for so long is closed. Below the shortest that is common among servers (5 s, Node.js),
 /// because one that the server closes at the same moment costs a retry.
@@ -150,7 +150,7 @@ impl Pool {
 
     async fn http1(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
         let (stream, open) = self.socket(pod, within).await?;
-        let handshake = http1::Builder::new().handshake(Together::new(TokioIo::new(stream))).await;
+        let handshake = http1::Builder::new().handshake(Outbox::new(stream)).await;
         let (sender, connection) = handshake.map_err(|_| Code::H13)?;
         let carrier = Carrier::new(async move {
             // What goes wrong shows where the answer is awaited.

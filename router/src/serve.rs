@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection::connection;
 use crate::log::Sink;
+use crate::outbox;
 use crate::spans::Spans;
 use crate::table::Table;
 use crate::tls::Shelf;
@@ -119,8 +120,10 @@ pub struct Door {
 /// # Errors
 /// When the system gives no runtime.
 pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(outbox::flush)
+        .build_local(LocalOptions::default())?;
     let worker = Worker::new(&common, seed);
     runtime.block_on(async {
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));

@@ -18,11 +18,11 @@ use tokio::net::TcpStream;
 use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::flow::Reads;
+use crate::outbox::Outbox;
 use crate::record::{Record, Work};
 use crate::route::Protocol;
 use crate::sender::Sender;
 use crate::table::Live;
-use crate::together::Together;
 use crate::worker::Worker;
 
 /// What is read at a time.
@@ -110,15 +110,16 @@ async fn carry(
 
 /// Between two sockets.
 async fn carry_plain(pod: Upgraded, client: Upgraded, last: &Cell<Instant>) -> Result<()> {
-    let pod = pod.downcast::<Together<TokioIo<TcpStream>>>().map_err(|_| ErrorKind::Unsupported)?;
-    let client =
-        client.downcast::<Reads<Together<TokioIo<TcpStream>>>>().map_err(|_| ErrorKind::Unsupported)?;
+    let pod = pod.downcast::<Outbox>().map_err(|_| ErrorKind::Unsupported)?;
+    let client = client.downcast::<Reads<Outbox>>().map_err(|_| ErrorKind::Unsupported)?;
     let (early_pod, early_client) = (pod.read_buf, client.read_buf);
-    let (mut pod, mut client) =
-        (pod.io.into_inner().into_inner(), client.io.into_inner().into_inner().into_inner());
+    let ((mut pod, for_pod), (mut client, for_client)) =
+        (pod.io.into_inner()?, client.io.into_inner().into_inner()?);
+    client.write_all(&for_client).await?;
+    pod.write_all(&for_pod).await?;
     client.write_all(&early_pod).await?;
     pod.write_all(&early_client).await?;
-    drop((early_pod, early_client));
+    drop((early_pod, early_client, for_pod, for_client));
     tokio::try_join!(pump(&pod, &client, last), pump(&client, &pod, last)).map(drop)
 }
 
