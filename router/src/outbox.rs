@@ -16,6 +16,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// So many bytes of a connection wait; what is more is written at once.
 const SMALL: usize = 8 * 1024;
+/// Bytes of memory that are kept for the next message.
+const IDLE: usize = 2 * 1024;
 /// So many connections wait: the first must not wait long for the last.
 const MOST: usize = 16;
 
@@ -25,12 +27,40 @@ pub struct Outbox {
     write: Arc<Waiting>,
 }
 
+/// The message that was written last, for whoever may have to write it again elsewhere. It outlives the socket.
+pub struct Last(Arc<Waiting>);
+
+impl Last {
+    /// A message begins, which is one write. Whether it is to be kept.
+    pub fn begin(&self, is_kept: bool) {
+        let mut state = self.0.lock();
+        if state.written == state.bytes.len() {
+            state.clear();
+        }
+        state.is_kept = is_kept && state.bytes.is_empty();
+    }
+
+    /// The message, if it was kept.
+    pub fn take(&self) -> Option<Vec<u8>> {
+        let mut state = self.0.lock();
+        let is_kept = std::mem::take(&mut state.is_kept);
+        state.written = 0;
+        let bytes = std::mem::take(&mut state.bytes);
+        is_kept.then_some(bytes)
+    }
+}
+
 /// What waits to be written.
 struct Waiting(Mutex<State>);
 
 struct State {
-    socket: OwnedWriteHalf,
+    /// None when it was handed on.
+    socket: Option<OwnedWriteHalf>,
     bytes: Vec<u8>,
+    /// So many of them are written already.
+    written: usize,
+    /// They are kept when they are written.
+    is_kept: bool,
     /// Told when the socket takes no more for now, or has failed.
     task: Option<Waker>,
     /// It stands in the thread's list.
@@ -72,20 +102,33 @@ impl State {
 
     /// Writes what the socket takes; returns how much is left, 1 at least if it has failed.
     fn try_write(&mut self) -> usize {
-        if self.bytes.is_empty() {
-            return 0;
-        }
-        match self.socket.try_write(&self.bytes) {
-            Ok(n) if n == self.bytes.len() => self.bytes.clear(),
-            Ok(n) => drop(self.bytes.drain(..n)),
+        let Some(socket) = self.socket.as_ref().filter(|_| self.written < self.bytes.len()) else { return 0 };
+        match socket.try_write(&self.bytes[self.written..]) {
+            Ok(n) => self.written += n,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => {
                 self.failed = Some(error.kind());
-                self.bytes.clear();
                 return 1;
             }
         }
-        self.bytes.len()
+        if self.written == self.bytes.len() && !self.is_kept {
+            self.clear();
+        }
+        self.bytes.len() - self.written
+    }
+
+    /// All is written. An idle connection keeps little memory.
+    fn clear(&mut self) {
+        self.written = 0;
+        if self.bytes.capacity() > IDLE {
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.clear();
+        }
+    }
+
+    fn socket(&mut self) -> Result<&mut OwnedWriteHalf> {
+        self.socket.as_mut().ok_or(ErrorKind::NotConnected.into())
     }
 
     /// Waits until nothing waits any more.
@@ -98,7 +141,7 @@ impl State {
                 return Poll::Ready(Ok(()));
             }
             if self.failed.is_none() {
-                ready!(self.socket.as_ref().poll_write_ready(cx))?;
+                ready!(self.socket()?.as_ref().poll_write_ready(cx))?;
             }
         }
     }
@@ -108,8 +151,21 @@ impl Outbox {
     /// Of this socket.
     pub fn new(socket: TcpStream) -> Self {
         let (read, socket) = socket.into_split();
-        let state = State { socket, bytes: Vec::new(), task: None, is_listed: false, failed: None };
+        let state = State {
+            socket: Some(socket),
+            bytes: Vec::new(),
+            written: 0,
+            is_kept: false,
+            task: None,
+            is_listed: false,
+            failed: None,
+        };
         Self { read: TokioIo::new(read), write: Arc::new(Waiting(Mutex::new(state))) }
+    }
+
+    /// The message that is written last.
+    pub fn last(&self) -> Last {
+        Last(self.write.clone())
     }
 
     /// The socket, and what has not been written to it yet.
@@ -118,13 +174,14 @@ impl Outbox {
     /// When a write has failed.
     pub fn into_inner(self) -> Result<(TcpStream, Vec<u8>)> {
         LISTED.with_borrow_mut(|listed| listed.retain(|waiting| !Arc::ptr_eq(waiting, &self.write)));
-        let state = Arc::into_inner(self.write).ok_or(ErrorKind::ResourceBusy)?;
-        let state = state.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.write.lock();
         if let Some(kind) = state.failed {
             return Err(kind.into());
         }
-        let whole = self.read.into_inner().reunite(state.socket).map_err(|_| ErrorKind::InvalidInput)?;
-        Ok((whole, state.bytes))
+        let socket = state.socket.take().ok_or(ErrorKind::NotConnected)?;
+        let whole = self.read.into_inner().reunite(socket).map_err(|_| ErrorKind::InvalidInput)?;
+        let written = std::mem::take(&mut state.written);
+        Ok((whole, state.bytes.split_off(written)))
     }
 }
 
@@ -147,7 +204,7 @@ impl Write for Outbox {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut state = self.write.lock();
         ready!(state.poll_empty(cx))?;
-        tokio::io::AsyncWrite::poll_shutdown(Pin::new(&mut state.socket), cx)
+        tokio::io::AsyncWrite::poll_shutdown(Pin::new(state.socket()?), cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -162,8 +219,9 @@ impl Write for Outbox {
         let mut state = self.write.lock();
         let all: usize = pieces.iter().map(|piece| piece.len()).sum();
         // What is left of an earlier write would not be here if the socket took more.
-        let is_free = state.is_listed || state.bytes.is_empty();
-        if state.failed.is_none() && is_free && state.bytes.len() + all <= SMALL {
+        let is_free = state.is_listed || state.written == state.bytes.len();
+        let fits = state.bytes.len() + all <= SMALL || state.is_kept;
+        if state.failed.is_none() && is_free && fits {
             pieces.iter().for_each(|piece| state.bytes.extend_from_slice(piece));
             if !state.is_listed {
                 state.is_listed = true;
@@ -179,7 +237,7 @@ impl Write for Outbox {
             return Poll::Ready(Ok(all));
         }
         ready!(state.poll_empty(cx))?;
-        tokio::io::AsyncWrite::poll_write_vectored(Pin::new(&mut state.socket), cx, pieces)
+        tokio::io::AsyncWrite::poll_write_vectored(Pin::new(state.socket()?), cx, pieces)
     }
 }
 
@@ -192,101 +250,4 @@ fn list(waiting: &Arc<Waiting>) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::time::Duration;
-
-    use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn pair() -> (Outbox, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        (Outbox::new(ours), listener.accept().await.unwrap().0)
-    }
-
-    async fn write(outbox: &mut Outbox, pieces: &[&[u8]]) -> usize {
-        let pieces: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        poll_fn(|cx| Pin::new(&mut *outbox).poll_write_vectored(cx, &pieces)).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn small_writes_go_out_together_and_before_a_large_one() {
-        let (mut outbox, mut other) = pair().await;
-        assert_eq!(write(&mut outbox, &[b"head", b"", b"body"]).await, 8);
-        assert_eq!(write(&mut outbox, &[b", more"]).await, 6);
-        let mut seen = [0; 64];
-        let early = tokio::time::timeout(Duration::from_millis(20), other.read(&mut seen)).await;
-        assert!(early.is_err(), "it waits");
-        flush();
-        assert_eq!(other.read(&mut seen).await.unwrap(), 14);
-        assert_eq!(&seen[..14], b"headbody, more");
-        let large = vec![b'x'; SMALL + 1];
-        write(&mut outbox, &[b"first "]).await;
-        assert!(write(&mut outbox, &[&large]).await > 0);
-        assert!(other.read(&mut seen).await.unwrap() > 6);
-        assert!(seen.starts_with(b"first x"));
-    }
-
-    #[tokio::test]
-    async fn whoever_does_not_read_is_waited_for_and_gets_all_of_it_in_order() {
-        let (mut outbox, mut other) = pair().await;
-        let (mut sent, piece) = (0u32, [7; 4096]);
-        // Until the kernel takes no more: then a flush is not at its end.
-        let is_flushed = loop {
-            let mut marked = piece;
-            marked[..4].copy_from_slice(&sent.to_be_bytes());
-            let written = write(&mut outbox, &[&marked]).await;
-            assert_eq!(written, piece.len());
-            sent += 1;
-            flush();
-            let flushed = poll_fn(|cx| Poll::Ready(Pin::new(&mut outbox).poll_flush(cx))).await;
-            if flushed.is_pending() {
-                break flushed;
-            }
-        };
-        assert!(is_flushed.is_pending());
-        let reads = tokio::spawn(async move {
-            let mut all = Vec::new();
-            other.read_to_end(&mut all).await.map(|_| all)
-        });
-        poll_fn(|cx| Pin::new(&mut outbox).poll_flush(cx)).await.unwrap();
-        drop(outbox);
-        let all = reads.await.unwrap().unwrap();
-        assert_eq!(all.len(), sent as usize * piece.len());
-        for (n, piece) in all.chunks(piece.len()).enumerate() {
-            assert_eq!(piece[..4], u32::try_from(n).unwrap().to_be_bytes());
-        }
-    }
-
-    #[tokio::test]
-    async fn what_waits_goes_out_also_when_the_connection_is_dropped_and_is_handed_on_when_it_is_taken() {
-        let (mut outbox, mut other) = pair().await;
-        write(&mut outbox, &[b"last words"]).await;
-        drop(outbox);
-        flush();
-        let mut all = Vec::new();
-        other.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, b"last words");
-        let (mut outbox, _other) = pair().await;
-        write(&mut outbox, &[b"not yet"]).await;
-        assert_eq!(outbox.into_inner().unwrap().1, b"not yet");
-        flush();
-    }
-
-    #[tokio::test]
-    async fn a_write_that_fails_is_told_of() {
-        let (mut outbox, other) = pair().await;
-        drop(other);
-        loop {
-            let written = poll_fn(|cx| Pin::new(&mut outbox).poll_write(cx, b"x")).await;
-            flush();
-            if written.is_err() {
-                break;
-            }
-        }
-        assert!(poll_fn(|cx| Pin::new(&mut outbox).poll_flush(cx)).await.is_err());
-    }
-}
+mod tests;

@@ -18,9 +18,8 @@ use crate::record::{Record, Work};
 use crate::reply::{Refusal, refusal};
 use crate::route::{Limits, Protocol};
 use crate::sender::{Answering, Said, Sender};
-use crate::spare::Spare;
 use crate::upload::{Outgoing, Upload};
-use crate::websocket;
+use crate::{spare, websocket};
 
 /// For so long a pod's work is counted after its client has stopped waiting.
 const ABANDONED: Duration = Duration::from_mins(10);
@@ -71,21 +70,22 @@ pub async fn pass_on(
         }
         let sent = Instant::now();
         record.connected.get_or_insert(sent);
-        // The pod may close a connection in the very moment in which it is used again.
-        let spare = (is_reused && is_harmless).then(|| Spare::of(&request, &record.worker.spares));
-        let answering = sender.send(request, websocket || upload.is_some());
+        // The pod may close a connection in the very moment in which it is used again. One of HTTP/1.1 keeps what it writes.
+        let may_come_again = is_reused && is_harmless;
+        let spare = (http2 && may_come_again).then(|| spare::copy(&request));
+        let answering = sender.send(request, websocket || upload.is_some(), may_come_again);
         let mut waiting = Waiting { at: Some((answering, sender)), work: record.work.take() };
         let said = wait(&mut waiting, upload.as_deref(), &limits, (sent, record.peer.clock.as_ref())).await?;
         let (work, sender) = waiting.done();
         record.work = work;
-        let mut error = match (said, sender) {
+        let (mut error, sender) = match (said, sender) {
             (Ok(response), Some(sender)) => {
                 record.answered = Some(Instant::now());
                 answered(record, upload.as_deref(), sent);
                 return Ok(Passed { response, sender, upload });
             }
             (Ok(_), None) => return Err(Code::H99.into()),
-            (Err(error), _) => error,
+            (Err(error), sender) => (error, sender),
         };
         let mut unsent = error.take_message();
         if is_reused
@@ -99,8 +99,10 @@ pub async fn pass_on(
             request = unsent;
             continue;
         }
-        let again = unsent
-            .or_else(|| spare.filter(|_| is_unseen(error.error(), http2)).and_then(|spare| spare.request()));
+        let again = unsent.or_else(|| {
+            let kept = || spare.or_else(|| sender?.again());
+            is_unseen(error.error(), http2).then(kept).flatten()
+        });
         if let (Some(again), None) = (again, tried) {
             // A connection that was closed while it was idle says nothing about the pod.
             tried = if is_reused { Some(0) } else { record.pod_id() };

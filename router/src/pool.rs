@@ -150,14 +150,16 @@ impl Pool {
 
     async fn http1(&self, pod: &Endpoint, within: Duration) -> Result<Sender, Code> {
         let (stream, open) = self.socket(pod, within).await?;
-        let handshake = http1::Builder::new().handshake(Outbox::new(stream)).await;
+        let outbox = Outbox::new(stream);
+        let last = outbox.last();
+        let handshake = http1::Builder::new().handshake(outbox).await;
         let (sender, connection) = handshake.map_err(|_| Code::H13)?;
         let carrier = Carrier::new(async move {
             // What goes wrong shows where the answer is awaited.
             let _ = connection.with_upgrades().await;
             drop(open);
         });
-        Ok(Sender::Http1(Single { sender, carrier }))
+        Ok(Sender::Http1(Single { sender, carrier, last }))
     }
 
     async fn socket(&self, pod: &Endpoint, within: Duration) -> Result<(TcpStream, Open), Code> {

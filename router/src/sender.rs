@@ -10,6 +10,8 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use tokio::sync::Notify;
 
 use crate::carrier::Carrier;
+use crate::outbox::Last;
+use crate::spare;
 use crate::upload::Outgoing;
 
 /// Requests at a time on a connection of HTTP/2; common servers allow 100 or more.
@@ -29,6 +31,8 @@ pub enum Sender {
 pub struct Single {
     pub(crate) sender: http1::SendRequest<Outgoing>,
     pub(crate) carrier: Carrier,
+    /// The request that was sent last.
+    pub(crate) last: Last,
 }
 
 impl Single {
@@ -89,16 +93,30 @@ pub type Answering = Pin<Box<dyn Future<Output = Said>>>;
 
 impl Sender {
     /// Sends a request; if nothing of it was written, it comes back with the error. One that goes `both_ways` at once, as a
-    /// body or a WebSocket does, gets on whether or not the answer is waited for.
-    pub fn send(&mut self, request: http::Request<Outgoing>, both_ways: bool) -> Answering {
+    /// body or a WebSocket does, gets on whether or not the answer is waited for. One that `may_come_again` is kept.
+    pub fn send(
+        &mut self,
+        request: http::Request<Outgoing>,
+        both_ways: bool,
+        may_come_again: bool,
+    ) -> Answering {
         match self {
             Self::Http1(single) => {
+                single.last.begin(may_come_again);
                 if both_ways {
                     single.carrier.give_task();
                 }
                 Box::pin(single.sender.try_send_request(request))
             }
             Self::Http2(share) => Box::pin(share.0.sender.try_send_request(request)),
+        }
+    }
+
+    /// The request that was sent last, if it was kept.
+    pub fn again(&self) -> Option<http::Request<Outgoing>> {
+        match self {
+            Self::Http1(single) => spare::read(&single.last.take()?),
+            Self::Http2(_) => None,
         }
     }
 

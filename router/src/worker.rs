@@ -17,7 +17,6 @@ use crate::log::Log;
 use crate::pool::Pool;
 use crate::serve::Common;
 use crate::spans::Spans;
-use crate::spare::Spares;
 use crate::stop::Stop;
 use crate::table::Table;
 
@@ -31,8 +30,6 @@ pub struct Worker {
     pub spans: Option<Spans>,
     /// Connections to pods.
     pub pool: Pool,
-    /// Memory for requests that may have to be sent a second time.
-    pub spares: Spares,
     random: Cell<u64>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted: Arc<[IpNet]>,
@@ -60,7 +57,6 @@ impl Worker {
             log: RefCell::new(Log::new(common.log.clone())),
             spans: common.spans.clone(),
             pool: Pool::new(common.connections),
-            spares: Spares::default(),
             random: Cell::new(seed | 1),
             trusted: common.trusted.clone(),
             open: Cell::new(0),
