@@ -180,9 +180,12 @@ mod tests {
         }
     }
 
+    type Come = Rc<Cell<Option<u32>>>;
+    type Kept = Rc<RefCell<Option<Waker>>>;
+
     /// A connection that gives one number each time it is woken, and keeps its waker where all can see it.
-    fn numbers() -> (Carrier, Rc<Cell<Option<u32>>>, Rc<RefCell<Option<Waker>>>) {
-        let (come, waker) = (Rc::new(Cell::new(None)), Rc::new(RefCell::new(None)));
+    fn numbers() -> (Carrier, Come, Kept) {
+        let (come, waker) = (Come::default(), Kept::default());
         let (given, kept) = (come.clone(), waker.clone());
         let mut turns = 0;
         let work = std::future::poll_fn(move |cx| {

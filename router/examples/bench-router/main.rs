@@ -9,6 +9,7 @@ mod idle;
 mod load;
 mod parts;
 mod peers;
+mod rounds;
 
 use std::net::SocketAddr;
 
@@ -35,64 +36,28 @@ fn main() -> Result<()> {
 fn all() -> Result<()> {
     let seconds: f64 = std::env::var("SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5.0);
     let folder = tempfile::tempdir()?;
+    let folder = folder.path();
     let _backend = peers::backend()?;
-    let (mut rps, mut cpu) = ([Vec::new(), Vec::new(), Vec::new(), Vec::new()], [0.0; 4]);
-    let mut p99 = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-    // Three rounds, each time in another order, so that what the machine does besides falls on all.
-    for round in 0..3 {
-        for turn in 0..Peer::ALL.len() {
-            let which = (turn + round) % Peer::ALL.len();
-            let running = Peer::ALL[which].start(folder.path(), 10)?;
-            load::measure(running.address, 1.0, None)?;
-            let (before, result) = (running.cpu()?, load::measure(running.address, seconds, None)?);
-            #[allow(clippy::cast_precision_loss, reason = "some millions")]
-            let micros = (running.cpu()? - before) * 1e6 / result.count as f64;
-            cpu[which] += micros / 3.0;
-            rps[which].push(result.rps);
-            eprintln!(
-                "round {round}: {:8} {:7.0}/s, {micros:5.1} µs CPU each, p99 {:.2} ms",
-                Peer::ALL[which].name(),
-                result.rps,
-                result.p99_ms
-            );
-        }
-    }
-    let median = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
-    let rps = rps.each_mut().map(median);
+    let (rps, cpu) = rounds::fastest(folder, seconds)?;
+    let (ratio, bare_cpu) = rounds::side_by_side(folder, seconds)?;
     let slowest = rps.iter().copied().fold(f64::INFINITY, f64::min);
-    for _ in 0..3 {
-        for (which, peer) in Peer::ALL.iter().enumerate() {
-            let running = peer.start(folder.path(), 10)?;
-            p99[which].push(load::measure(running.address, seconds, Some(0.6 * slowest))?.p99_ms);
-        }
-    }
-    let p99 = p99.each_mut().map(median);
+    let p99 = rounds::at_a_pace(folder, seconds, 0.6 * slowest)?;
     let best = p99[1..3].iter().copied().fold(f64::INFINITY, f64::min);
-    let mut http2 = [Vec::new(), Vec::new()];
-    for _ in 0..3 {
-        for (which, peer) in [Peer::Router, Peer::Nginx].iter().enumerate() {
-            let running = peer.start(folder.path(), 10)?;
-            http2[which].push(load::measure_http2(running.http2, seconds)?);
-        }
-    }
-    let http2 = http2.each_mut().map(median);
-    let many = Peer::Router.start(folder.path(), 10_000)?;
-    let many_rps = load::measure(many.address, seconds, None)?.rps;
+    let http2 = rounds::http2(folder, seconds)?;
+    let many = Peer::Router.start(folder, 10_000)?;
+    let few = Peer::Router.start(folder, 10)?;
+    let (many_rps, few_rps) = rounds::in_turn(&many, &few, seconds)?;
     let memory = many.memory_kib()? / 1024.0;
-    let few = Peer::Router.start(folder.path(), 10)?;
-    let few_rps = load::measure(few.address, seconds, None)?.rps;
     let (sockets, per_socket) = idle::websockets(&few)?;
     drop((many, few));
-    let failed = peers::switches(folder.path(), 1_000)?;
+    let failed = peers::switches(folder, 1_000)?;
     eprintln!("{sockets} idle WebSockets; at 60% of the slowest: {:.0}/s", 0.6 * slowest);
     tell(&[
         Figure("router.rps_vs_nginx", rps[0] / rps[1], "", "nginx requests/s", rps[1]),
         Figure("router.rps_vs_haproxy", rps[0] / rps[2], "", "haproxy requests/s", rps[2]),
-        Figure("router.cpu_vs_bare_hyper", cpu[0] / cpu[3], "", "bare hyper µs", cpu[3]),
+        Figure("router.cpu_vs_bare_hyper", ratio, "", "bare hyper µs", bare_cpu),
         Figure("router.cpu_us", cpu[0], "µs", "nginx µs", cpu[1]),
+        Figure("router.cpu_haproxy_us", cpu[2], "µs", "bare hyper µs", cpu[3]),
         Figure("router.p99_vs_best", p99[0] / best, "", "best p99 ms", best),
         Figure("router.h2_rps_vs_nginx", http2[0] / http2[1], "", "nginx requests/s", http2[1]),
         Figure("router.rps_10k_routes_vs_10", many_rps / few_rps, "", "10 routes, requests/s", few_rps),
