@@ -1,9 +1,10 @@
-//! Small writes wait until the thread has nothing else to do, and then all go out.
+//! Small writes wait until the tasks that are ready have had their turn, and then all go out.
 //!
 //! Whoever waits for one of them is woken by it, which costs as much as the write. Where many go out one after another, a
 //! pod or a client that gets several is woken once; it would be asleep again if something else were done in between.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,7 @@ const IDLE: usize = 2 * 1024;
 /// So many connections wait: the first must not wait long for the last.
 const MOST: usize = 16;
 
-/// A socket whose small writes wait; see [`flush`].
+/// A socket whose small writes wait for the thread's [`writer`].
 pub struct Outbox {
     read: TokioIo<OwnedReadHalf>,
     write: Arc<Waiting>,
@@ -70,10 +71,23 @@ struct State {
 
 thread_local! {
     static LISTED: RefCell<Vec<Arc<Waiting>>> = const { RefCell::new(Vec::new()) };
+    /// The thread's [`writer`].
+    static WRITER: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
-/// Writes what waits on this thread. To be called whenever the thread is about to sleep.
-pub fn flush() {
+/// Writes what waits on this thread, whenever something does. It is a task like others: its turn comes after those that were
+/// ready before.
+pub async fn writer() -> Infallible {
+    std::future::poll_fn(|cx| {
+        WRITER.set(Some(cx.waker().clone()));
+        flush();
+        Poll::Pending
+    })
+    .await
+}
+
+/// Writes what waits on this thread.
+fn flush() {
     let mut listed = LISTED.take();
     for waiting in listed.drain(..) {
         waiting.lock().flush();
@@ -230,8 +244,10 @@ impl Write for Outbox {
                     None => state.task = Some(cx.waker().clone()),
                 }
                 drop(state);
-                if list(&self.write) >= MOST {
-                    flush();
+                match list(&self.write) {
+                    1 => WRITER.with_borrow(|writer| writer.iter().for_each(Waker::wake_by_ref)),
+                    n if n >= MOST => flush(),
+                    _ => {}
                 }
             }
             return Poll::Ready(Ok(all));

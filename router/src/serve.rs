@@ -120,12 +120,11 @@ pub struct Door {
 /// # Errors
 /// When the system gives no runtime.
 pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .on_thread_park(outbox::flush)
-        .build_local(LocalOptions::default())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let worker = Worker::new(&common, seed);
     runtime.block_on(async {
+        tokio::task::spawn_local(outbox::writer());
         let sweeper = tokio::task::spawn_local(sweep(worker.clone()));
         let (stops, mut stop) = (worker.stops.clone(), common.stop.clone());
         tokio::task::spawn_local(async move {

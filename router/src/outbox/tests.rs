@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
+use tokio::runtime::LocalOptions;
 
 use super::*;
 
@@ -107,6 +108,26 @@ async fn a_message_is_kept_where_that_is_asked_for_however_large_it_is() {
     let mut all = Vec::new();
     other.read_to_end(&mut all).await.unwrap();
     assert_eq!(all, b"sent", "what was taken is sent elsewhere");
+}
+
+#[test]
+fn a_thread_that_is_never_idle_writes_all_the_same() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+    runtime.unwrap().block_on(async {
+        tokio::task::spawn_local(writer());
+        let busy = tokio::task::spawn_local(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        let (mut outbox, mut other) = pair().await;
+        write(&mut outbox, &[b"hello"]).await;
+        let mut seen = [0; 5];
+        let read = other.read_exact(&mut seen);
+        tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+        busy.abort();
+    });
 }
 
 #[tokio::test]
