@@ -45,7 +45,7 @@ const SMALL: u64 = 64 * 1024;
 /// header: then the request ends here.
 pub fn answer(
     mut inner: Incoming,
-    sender: Sender,
+    mut sender: Sender,
     upload: Option<Rc<Upload>>,
     mut record: Box<Record>,
     limit: Duration,
@@ -60,8 +60,9 @@ pub fn answer(
     let all = match &early {
         _ if upload.is_some() || !inner.is_end_stream() => None,
         Poll::Ready(Some(Ok(frame))) => frame.data_ref().cloned(),
-        Poll::Pending => Some(Bytes::new()),
-        Poll::Ready(_) => None,
+        // Of HTTP/2 an answer to HEAD has a length and no body.
+        Poll::Pending | Poll::Ready(None) => Some(Bytes::new()),
+        Poll::Ready(Some(Err(_))) => None,
     };
     let Some(all) = all else {
         return Body::Answer(Box::new(Answer::new(inner, early, sender, upload, record, limit)));
@@ -69,6 +70,7 @@ pub fn answer(
     flow::wait_for_client();
     let now = record.answered.unwrap_or_else(Instant::now);
     record.bytes = all.len() as u64;
+    sender.rest();
     record.keep(sender, now);
     record.end_at(None, now);
     Body::Whole(Full::new(all))

@@ -51,8 +51,8 @@ impl Carrier {
         }
     }
 
-    /// Nobody has it for a while. What rang until now was its last owner's own doing: no event was waited for since it was
-    /// carried.
+    /// Nobody has it for a while. To be called in the turn in which it was carried last: what rang since then was its owner's
+    /// own doing, because no event was waited for.
     pub fn rest(&mut self) {
         if let Self::Owner(owned) = self {
             owned.bell.mute();
@@ -97,6 +97,10 @@ impl Owned {
             return Poll::Ready(come);
         }
         self.carry();
+        if self.work.is_none() {
+            // Nothing more will come of it, so whatever keeps back the last has to tell the task itself.
+            return look(cx);
+        }
         if let Poll::Ready(come) = look(&mut untold) {
             return Poll::Ready(come);
         }

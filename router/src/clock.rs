@@ -69,8 +69,9 @@ impl Timer {
             // It fires soon enough, and knows whom to wake.
             return Poll::Pending;
         }
-        self.is_set = true;
         loop {
+            // Where the task's share of this turn is used up, the timer is not looked at, and will not wake anybody.
+            self.is_set = tokio::task::coop::has_budget_remaining();
             ready!(self.sleep.as_mut().poll(cx));
             if until <= tokio::time::Instant::now().into_std() {
                 return Poll::Ready(());

@@ -87,7 +87,7 @@ pub async fn writer() -> Infallible {
 }
 
 /// Writes what waits on this thread.
-fn flush() {
+pub fn flush() {
     let mut listed = LISTED.take();
     for waiting in listed.drain(..) {
         waiting.lock().flush();
@@ -237,12 +237,13 @@ impl Write for Outbox {
         let fits = state.bytes.len() + all <= SMALL || state.is_kept;
         if state.failed.is_none() && is_free && fits {
             pieces.iter().for_each(|piece| state.bytes.extend_from_slice(piece));
+            // The last who wrote sees to the rest.
+            match &mut state.task {
+                Some(task) => task.clone_from(cx.waker()),
+                None => state.task = Some(cx.waker().clone()),
+            }
             if !state.is_listed {
                 state.is_listed = true;
-                match &mut state.task {
-                    Some(task) => task.clone_from(cx.waker()),
-                    None => state.task = Some(cx.waker().clone()),
-                }
                 drop(state);
                 match list(&self.write) {
                     1 => WRITER.with_borrow(|writer| writer.iter().for_each(Waker::wake_by_ref)),

@@ -80,6 +80,7 @@ pub async fn pass_on(
         record.work = work;
         let (mut error, sender) = match (said, sender) {
             (Ok(response), Some(sender)) => {
+                sender.answered();
                 record.answered = Some(Instant::now());
                 answered(record, upload.as_deref(), sent);
                 return Ok(Passed { response, sender, upload });

@@ -93,7 +93,7 @@ impl Pool {
     pub fn keep(&self, pod: &Endpoint, sender: Sender, now: Instant) {
         // One of HTTP/2 is kept already.
         let Sender::Http1(mut single) = sender else { return };
-        if !single.rests() {
+        if single.is_closed() {
             return;
         }
         let mut idle = self.idle.borrow_mut();

@@ -42,16 +42,6 @@ impl Single {
         self.sender.is_ready()
     }
 
-    /// Whether it is open, when its request is over.
-    pub(crate) fn rests(&mut self) -> bool {
-        if !self.sender.is_ready() {
-            // Where it has a task, that may not know yet.
-            self.carrier.catch_up();
-        }
-        self.carrier.rest();
-        !self.sender.is_closed()
-    }
-
     /// Whether it has ended.
     pub(crate) fn is_closed(&mut self) -> bool {
         self.carrier.catch_up();
@@ -109,6 +99,20 @@ impl Sender {
                 Box::pin(single.sender.try_send_request(request))
             }
             Self::Http2(share) => Box::pin(share.0.sender.try_send_request(request)),
+        }
+    }
+
+    /// An answer has come: the request will not be sent again.
+    pub fn answered(&self) {
+        if let Self::Http1(single) = self {
+            single.last.begin(false);
+        }
+    }
+
+    /// The request is over, and so is this turn's carrying.
+    pub fn rest(&mut self) {
+        if let Self::Http1(single) = self {
+            single.carrier.rest();
         }
     }
 

@@ -148,6 +148,7 @@ pub fn thread(common: Common, doors: Vec<Door>, seed: u64) -> std::io::Result<()
         sweeper.abort();
         std::io::Result::Ok(())
     })?;
+    outbox::flush();
     // What is left is ended by this, and recorded.
     drop(runtime);
     worker.sweep();

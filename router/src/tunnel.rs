@@ -4,21 +4,24 @@
 //! what a slow side cannot take yet is kept. Where the client's side is encrypted, each direction has a small one.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Version;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::code::Code;
 use crate::endpoint::Endpoint;
 use crate::flow::Reads;
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::record::{Record, Work};
 use crate::route::Protocol;
 use crate::sender::Sender;
@@ -127,6 +130,8 @@ async fn pump(from: &TcpStream, to: &TcpStream, last: &Cell<Instant>) -> Result<
     loop {
         // Where both sides are always ready nothing here would wait, and nobody else would have a turn.
         tokio::task::coop::consume_budget().await;
+        // Whoever carries much for long has its turn often; others' small writes need not wait for its end.
+        outbox::flush();
         from.readable().await?;
         let passed = BUFFER.with_borrow_mut(|buffer| {
             let n = from.try_read(buffer)?;
@@ -178,7 +183,7 @@ async fn pump_any(
     let mut buffer = vec![0; SMALL];
     loop {
         tokio::task::coop::consume_budget().await;
-        let n = from.read(&mut buffer).await?;
+        let n = read_on(&mut from, &mut to, &mut buffer).await?;
         if n == 0 {
             return to.shutdown().await;
         }
@@ -187,6 +192,24 @@ async fn pump_any(
         // What is encrypted may still stand in a buffer of its own.
         to.flush().await?;
     }
+}
+
+/// Reads the next piece, and meanwhile writes what is left of those before: an outbox may find only later that its socket is
+/// full.
+async fn read_on(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    buffer: &mut [u8],
+) -> Result<usize> {
+    let mut piece = ReadBuf::new(buffer);
+    poll_fn(|cx| {
+        if let Poll::Ready(Err(error)) = Pin::new(&mut *to).poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        Pin::new(&mut *from).poll_read(cx, &mut piece)
+    })
+    .await?;
+    Ok(piece.filled().len())
 }
 
 /// Ends when nothing was carried for `limit`.
@@ -202,7 +225,45 @@ async fn silence(last: &Cell<Instant>, limit: Duration) {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
+    use tokio::io::AsyncReadExt as _;
+
     use super::*;
+
+    #[test]
+    fn the_end_of_a_burst_arrives_when_the_other_side_reads_again() {
+        const BURST: usize = 4_000_000;
+        let options = tokio::runtime::LocalOptions::default();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build_local(options).unwrap();
+        runtime.block_on(async {
+            tokio::task::spawn_local(outbox::writer());
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut pod = listener.accept().await.unwrap().0;
+            let (mut client, from) = tokio::io::duplex(BURST);
+            client.write_all(&vec![b'x'; BURST]).await.unwrap();
+            let last = Rc::new(Cell::new(Instant::now()));
+            let carried = last.clone();
+            let to = TokioIo::new(Outbox::new(ours));
+            tokio::task::spawn_local(async move { pump_any(from, to, &carried).await });
+            // Until it is stuck: the pod does not read.
+            let mut before = last.get();
+            loop {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if before == last.replace(last.get()) {
+                    break;
+                }
+                before = last.get();
+            }
+            let mut all = vec![0; BURST];
+            let read = pod.read_exact(&mut all);
+            tokio::time::timeout(Duration::from_secs(10), read).await.expect("all of it").unwrap();
+            // The client is still there, and silent.
+            drop(client);
+        });
+    }
 
     #[tokio::test]
     async fn what_was_read_is_on_its_way_before_more_is_read() {

@@ -47,6 +47,9 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, Infall
         });
         return Ok(Response::new(Empty::new().boxed()));
     }
+    if request.method() == Method::HEAD {
+        return Ok(Response::builder().header("content-length", 5).body(Empty::new().boxed()).unwrap());
+    }
     let seen = format!(
         "{} {} te={:?}",
         request.version().eq(&Version::HTTP_2),
@@ -96,6 +99,17 @@ async fn grpc_reaches_its_pod_and_its_trailers_come_back() {
         assert_eq!(collected.to_bytes(), "hello");
     }
     tokio::task::block_in_place(|| until("nothing is under way", || router.in_flight("shop") == 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_to_head_has_a_length_and_is_whole_without_a_body() {
+    let router = Router::new(&route("shop", pod().await, ", protocol: h2c"));
+    tokio::task::block_in_place(|| {
+        let answer = router.send("HEAD / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n");
+        assert_eq!(answer.header("content-length"), Some("5"), "{answer:?}");
+        until("it is counted", || router.in_flight("shop") == 0);
+        assert_eq!(router.counted("shop", Code::H27), 0);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

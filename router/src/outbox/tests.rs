@@ -131,6 +131,25 @@ fn a_thread_that_is_never_idle_writes_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_follows_an_answered_message_is_not_kept() {
+    let (mut outbox, mut other) = pair().await;
+    let last = outbox.last();
+    last.begin(true);
+    write(&mut outbox, &[b"GET"]).await;
+    flush();
+    last.begin(false);
+    let mut seen = [0; 1024];
+    other.read_exact(&mut seen[..3]).await.unwrap();
+    for _ in 0..1_000 {
+        write(&mut outbox, &[&[7; 1024]]).await;
+        flush();
+        other.read_exact(&mut seen).await.unwrap();
+    }
+    assert!(outbox.write.lock().bytes.capacity() <= IDLE);
+    assert_eq!(last.take(), None);
+}
+
+#[tokio::test]
 async fn a_write_that_fails_is_told_of() {
     let (mut outbox, other) = pair().await;
     drop(other);
