@@ -44,9 +44,9 @@ fn all() -> Result<()> {
     let p99 = rounds::at_a_pace(folder, seconds, 0.6 * slowest)?;
     let best = p99[1..3].iter().copied().fold(f64::INFINITY, f64::min);
     let http2 = rounds::http2(folder, seconds)?;
-    let many = Peer::Router.start(folder, 10_000)?;
-    let few = Peer::Router.start(folder, 10)?;
-    let (many_rps, few_rps) = rounds::in_turn(&many, &few, seconds)?;
+    let both = [Peer::Router.start(folder, 10_000)?, Peer::Router.start(folder, 10)?];
+    let (many_to_few, few_rps) = rounds::at_once(&both, seconds)?;
+    let [many, few] = both;
     let memory = many.memory_kib()? / 1024.0;
     let (sockets, per_socket) = idle::websockets(&few)?;
     drop((many, few));
@@ -60,7 +60,7 @@ fn all() -> Result<()> {
         Figure("router.cpu_haproxy_us", cpu[2], "µs", "bare hyper µs", cpu[3]),
         Figure("router.p99_vs_best", p99[0] / best, "", "best p99 ms", best),
         Figure("router.h2_rps_vs_nginx", http2[0] / http2[1], "", "nginx requests/s", http2[1]),
-        Figure("router.rps_10k_routes_vs_10", many_rps / few_rps, "", "10 routes, requests/s", few_rps),
+        Figure("router.rps_10k_routes_vs_10", many_to_few, "", "10 routes, requests/s", few_rps),
         Figure("router.memory_10k_mib", memory, "MiB", "bound", 60.0),
         Figure("router.idle_ws_kib", per_socket, "KiB", "bound", 20.0),
         Figure("router.switch_failed", failed, "", "bound", 0.0),

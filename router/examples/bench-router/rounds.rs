@@ -103,21 +103,23 @@ pub fn http2(folder: &Path, seconds: f64) -> Result<[f64; 2]> {
     Ok(medians(rps))
 }
 
-/// Two routers in turn. Returns requests per second of each.
-pub fn in_turn(one: &Running, other: &Running, seconds: f64) -> Result<(f64, f64)> {
-    let mut rps = [const { Vec::new() }; 2];
-    for round in 0..6 {
-        for turn in 0..2 {
-            let which = (turn + round) % 2;
-            let address = if which == 0 { one.address } else { other.address };
-            rps[which].push(load::measure(address, seconds / 3.0, None)?.rps);
-        }
+/// Two routers at once on one processor. Returns how many requests the first answers for each of the second's, and how many
+/// those are per second.
+pub fn at_once(both: &[Running; 2], seconds: f64) -> Result<(f64, f64)> {
+    let (mut ratios, mut rps) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let [one, other] = loads(both, seconds / 3.0)?.map(as_float);
+        ratios.push(one / other);
+        rps.push(other / (seconds / 3.0));
     }
-    let [one, other] = medians(rps);
-    Ok((one, other))
+    Ok((median(&mut ratios), median(&mut rps)))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "some millions")]
+fn as_float(count: u64) -> f64 {
+    count as f64
+}
+
 fn per_request(seconds: f64, count: u64) -> f64 {
-    seconds * 1e6 / count as f64
+    seconds * 1e6 / as_float(count)
 }
