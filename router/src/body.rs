@@ -178,7 +178,9 @@ impl Answer {
                 Poll::Ready(Some(Err(error.into())))
             }
             Poll::Ready(None) => {
-                self.end(None);
+                // HTTP/2 can end a stream well before its length.
+                let is_cut = self.left.is_some_and(|left| left > 0);
+                self.end(is_cut.then_some(Code::H18));
                 Poll::Ready(None)
             }
             Poll::Pending => {

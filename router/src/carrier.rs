@@ -105,6 +105,10 @@ impl Owned {
             return Poll::Ready(come);
         }
         self.bell.listen(cx.waker());
+        if !tokio::task::coop::has_budget_remaining() {
+            // It may have come, and is kept back until the next turn.
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 

@@ -203,9 +203,8 @@ async fn read_on(
 ) -> Result<usize> {
     let mut piece = ReadBuf::new(buffer);
     poll_fn(|cx| {
-        if let Poll::Ready(Err(error)) = Pin::new(&mut *to).poll_flush(cx) {
-            return Poll::Ready(Err(error));
-        }
+        // If it fails the next write will tell: what the other way still carries is not to be lost.
+        let _ = Pin::new(&mut *to).poll_flush(cx);
         Pin::new(&mut *from).poll_read(cx, &mut piece)
     })
     .await?;

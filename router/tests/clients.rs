@@ -115,15 +115,19 @@ fn a_stream_without_a_length_may_be_slow() {
 fn a_client_that_leaves_is_counted_and_its_work_too() {
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = std::sync::Mutex::new(wait);
+    let (has_it, got) = std::sync::mpsc::channel::<()>();
     let slow = pod(move |mut stream| {
         head(&mut stream);
+        has_it.send(()).unwrap();
         let _ = wait.lock().unwrap().recv();
         reply(&mut stream, "late");
     });
     let router = Router::new(&route("a", slow, ""));
     let mut stream = router.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    until("the request", || router.in_flight("a") == 1);
+    // Before that it is no work of the pod's.
+    got.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(router.in_flight("a"), 1);
     drop(stream);
     until("H27 is counted", || router.counted("a", Code::H27) == 1);
     assert_eq!(router.in_flight("a"), 1, "the pod still works on it");
