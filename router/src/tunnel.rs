@@ -9,7 +9,6 @@ use std::io::{ErrorKind, Result};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::Version;
